@@ -85,9 +85,7 @@ def read_manifest(folder: Path) -> Manifest:
             fix=f"build one with: python -m data_prep build --source ... --output {folder}",
         ) from None
     except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{path} cannot be read: {error}", wanted="a JSON manifest", fix=_REBUILD
-        ) from error
+        raise DatasetError(f"{path} cannot be read: {error}", wanted="a JSON manifest", fix=_REBUILD) from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:
         raise DatasetError(
@@ -98,9 +96,7 @@ def read_manifest(folder: Path) -> Manifest:
     names = {field.name for field in dataclasses.fields(Manifest)}
     if set(raw) != names or raw["user_type"] not in ID_TYPES or raw["game_type"] not in ID_TYPES:
         odd = sorted(names ^ set(raw)) or ["user_type", "game_type"]
-        raise DatasetError(
-            f"{path} has wrong keys or values: {odd}", wanted=f"keys {sorted(names)}", fix=_REBUILD
-        )
+        raise DatasetError(f"{path} has wrong keys or values: {odd}", wanted=f"keys {sorted(names)}", fix=_REBUILD)
     return Manifest(**raw)
 
 
