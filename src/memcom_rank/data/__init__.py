@@ -1,0 +1,7 @@
+"""Data room (floor 2): a dataset folder -> padded batches for this rank and worker. Reads with pyarrow, never polars."""
+
+from memcom_rank.data.batches import QueryBatch, TrainBatch
+from memcom_rank.data.dataset import RankingDataset
+from memcom_rank.data.module import RankingData
+
+__all__ = ["QueryBatch", "RankingData", "RankingDataset", "TrainBatch"]

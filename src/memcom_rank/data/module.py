@@ -1,0 +1,118 @@
+"""Data room (floor 2): the LightningDataModule, loaders for this rank over one dataset folder."""
+
+from pathlib import Path
+
+import torch
+from pytorch_lightning import LightningDataModule
+
+from torch.utils.data import DataLoader
+
+from memcom_rank.contract.errors import ConfigError, DatasetError
+from memcom_rank.contract.schemas import TEST, VALIDATION
+from memcom_rank.data.batches import QueryBatch, QueryBatches, TrainBatch, TrainBatches
+from memcom_rank.data.dataset import Queries, RankingDataset
+from memcom_rank.data.shards import QueryShard, TrainShard
+
+_MAX_SCORES = 2**24  # scores held at once in evaluation: 64 MB of float32, whatever the catalogue
+
+
+class RankingData(LightningDataModule):
+    """Batches of one dataset folder, made by `python -m data_prep build`.
+
+    Args:
+        path: the dataset folder. The default is a synthetic world, built on first use.
+        batch_size: users per training step and process.
+        num_negatives: games a user has not, sampled for every training row; each held game is compared with all.
+        max_history: most games of a history that one training step sees; a longer one is cut at random.
+        max_held: most held games per user and step that are to be ranked above the negatives.
+        num_graded: graded pairs (more played against less played) per user and step; 0 for none.
+        forget_share: share of history games replaced by the unknown game, which trains its vector.
+        num_workers: processes that prepare batches; 0 prepares them in the training process.
+        seed: order and random choices of training; the command line sets it from `seed_everything`.
+
+    Raises:
+        DatasetError: the folder is missing, damaged, of another version, or has nothing to evaluate.
+        ConfigError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        path: str = "data/synthetic",
+        *,
+        batch_size: int = 512,
+        num_negatives: int = 256,
+        max_history: int = 256,
+        max_held: int = 32,
+        num_graded: int = 0,
+        forget_share: float = 0.01,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        _at_least(1, batch_size=batch_size, num_negatives=num_negatives, max_history=max_history, max_held=max_held)
+        _at_least(0, num_graded=num_graded, num_workers=num_workers)
+        if not 0 <= forget_share < 1:
+            raise ConfigError(f"data.forget_share is {forget_share}", wanted="0 <= share < 1", fix="try 0.01")
+        self.path, self.batch_size, self.num_workers, self.seed = Path(path), batch_size, num_workers, seed
+        self.dataset = RankingDataset(path)
+        self.num_ids = self.dataset.manifest.num_ids
+        self._train = TrainBatches(
+            self.dataset,
+            num_negatives=num_negatives,
+            max_history=max_history,
+            max_held=max_held,
+            num_graded=num_graded,
+            forget_share=forget_share,
+        )
+
+    def train_dataloader(self) -> DataLoader[TrainBatch]:
+        """Return this rank's training steps: users with a game to hold back, in a new order every epoch."""
+        rows = (self.dataset.histories.lengths > 0).nonzero()[:, 0]
+        if not len(rows):
+            raise DatasetError(f"'{self.path}' has no training rows", wanted="users with games", fix="check the log")
+        rank, world_size = self._place()
+        shard = TrainShard(rows, self.batch_size, seed=self.seed, rank=rank, world_size=world_size)
+        return self._loader(self._train, shard)
+
+    def val_dataloader(self) -> DataLoader[QueryBatch]:
+        """Return this rank's share of the validation users."""
+        return self.query_loader(self.dataset.queries(VALIDATION))
+
+    def test_dataloader(self) -> DataLoader[QueryBatch]:
+        """Return this rank's share of the test users."""
+        return self.query_loader(self.dataset.queries(TEST))
+
+    def predict_dataloader(self) -> DataLoader[QueryBatch]:
+        """Return this rank's share of all users, each with all games known of it."""
+        return self.query_loader(self.dataset.everything())
+
+    def query_loader(self, queries: Queries) -> DataLoader[QueryBatch]:
+        """Return this rank's share of `queries`; evaluation batches are as large as `_MAX_SCORES` allows."""
+        batches = QueryBatches(queries)
+        rank, world_size = self._place()
+        size = min(max(_MAX_SCORES // self.num_ids, 1), 1024)
+        return self._loader(batches, QueryShard(batches.order(), size, rank=rank, world_size=world_size))
+
+    def _place(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+
+    def _loader(self, batches, shard):  # type: ignore[no-untyped-def]
+        workers = self.num_workers
+        return DataLoader(
+            batches,
+            sampler=shard,
+            batch_size=None,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            multiprocessing_context="spawn" if workers else None,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+
+def _at_least(least: int, **values: int) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise ConfigError(f"data.{name} is {value}", wanted=f"at least {least}", fix="correct it in the YAML")
+
+
