@@ -1,0 +1,93 @@
+"""Embedding room (floor 1): the one size knob, solved in bytes at rest.
+
+Takes a target ratio or a byte budget and a technique's bytes as a function of one size -> gives the largest size
+that fits. MB is 10^6 bytes, kB 10^3.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from memcom_rank.contract.errors import BudgetError, ConfigError
+from memcom_rank.embeddings.base import FP32_BYTES
+
+_UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def limit_bytes(num_ids: int, dim: int, *, target_ratio: float | None, budget_bytes: int | str | None) -> int:
+    """Turn the size knob into bytes: exactly one of `target_ratio` and `budget_bytes` is given.
+
+    Args:
+        num_ids: size of the vocabulary.
+        dim: width of a vector.
+        target_ratio: bytes of the fp32 full table / bytes, at least 1.
+        budget_bytes: bytes, as a number or with a unit: 2000000, "2MB", "500kB".
+
+    Raises:
+        ConfigError: both or none is given, or the given one cannot be read or is out of range.
+    """
+    if (target_ratio is None) == (budget_bytes is None):
+        raise ConfigError(
+            f"target_ratio is {target_ratio} and budget_bytes is {budget_bytes}",
+            wanted="exactly one of the two",
+            fix="set the one you mean and set the other to null",
+        )
+    if target_ratio is None:
+        assert budget_bytes is not None
+        return _read_bytes(budget_bytes)
+    if not (math.isfinite(target_ratio) and target_ratio >= 1):
+        raise ConfigError(
+            f"target_ratio is {target_ratio}",
+            wanted="a number of at least 1: bytes of the full table / bytes",
+            fix="use e.g. target_ratio: 16, or the technique Full for an uncompressed table",
+        )
+    # exact: a float quotient rounded up would let the ratio fall below its target
+    return int(Fraction(num_ids * dim * FP32_BYTES) / Fraction(target_ratio))
+
+
+def _read_bytes(budget: int | str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", str(budget).strip())
+    if match is None or match[2] not in _UNITS or Fraction(match[1]) <= 0:
+        raise ConfigError(
+            f"budget_bytes is {budget!r}",
+            wanted=f"a positive number, alone or with one of the units {', '.join(filter(None, _UNITS))}",
+            fix='write e.g. 500000, "500kB" or "2MB" (1 MB is 10^6 bytes)',
+        )
+    return int(Fraction(match[1]) * _UNITS[match[2]])
+
+
+def largest_size(
+    technique: str,
+    bytes_of: Callable[[int], int],
+    limit: int,
+    *,
+    at_most: int,
+    full_bytes: int,
+    smaller: Mapping[str, int],
+) -> int:
+    """Return the largest size from 1 to `at_most` with `bytes_of(size) <= limit`, by bisection.
+
+    Args:
+        technique: its name, for the error.
+        bytes_of: bytes at rest for a size (rows, rank, bits, ...); must not fall as the size grows.
+        limit: bytes allowed, from `limit_bytes`.
+        at_most: the size above which more bytes would be idle.
+        full_bytes: bytes of the full table, for the error's ratios.
+        smaller: techniques that go further -> the fewest bytes of each, for the error's advice.
+
+    Raises:
+        BudgetError: not even size 1 fits.
+    """
+    if bytes_of(1) > limit:
+        fitting = [name for name, least in smaller.items() if least <= limit]
+        raise BudgetError(
+            f"{technique} cannot fit in {limit} bytes (a ratio of {full_bytes / max(limit, 1):.4g})",
+            wanted=f"at least {bytes_of(1)} bytes: at this width its largest ratio is {full_bytes / bytes_of(1):.4g}",
+            fix=f"ask for less compression, or use {' or '.join(fitting)}" if fitting else "ask for less compression",
+        )
+    low, high = 1, at_most  # invariant: low fits
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if bytes_of(middle) <= limit else (low, middle - 1)
+    return low

@@ -1,0 +1,43 @@
+"""Embedding room (floor 1): the full table, the uncompressed twin of every comparison: emb(i) = T[i]."""
+
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding, embedding_bag, pad
+
+from memcom_rank.contract.schemas import PADDING_ID
+from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows
+
+
+@final
+class Full(CompressedEmbedding):
+    """One row per id.
+
+    Args:
+        num_ids: size of the vocabulary.
+        dim: width of a vector.
+    """
+
+    def __init__(self, num_ids: int, dim: int) -> None:
+        super().__init__(num_ids, dim)
+        self.table_VD = initial_rows(num_ids, dim)
+        with torch.no_grad():
+            self.table_VD[PADDING_ID].zero_()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """See the base."""
+        return embedding(ids, self.table_VD, padding_idx=PADDING_ID)
+
+    def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        """See the base; never builds [B, L, dim]."""
+        weights_BL = weights_BL.to(self.table_VD.dtype)
+        pooled_BD: Tensor = embedding_bag(
+            ids_BL, self.table_VD, mode="sum", per_sample_weights=weights_BL, padding_idx=PADDING_ID
+        )
+        return pooled_BD
+
+    def score(self, queries_BD: Tensor) -> Tensor:
+        """See the base."""
+        # the padding row stays out of the product, so that it gets no gradient
+        return pad(queries_BD @ self.table_VD[1:].T, (1, 0))

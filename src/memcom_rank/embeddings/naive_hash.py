@@ -1,0 +1,62 @@
+"""Embedding room (floor 1): games share rows and nothing tells them apart: emb(i) = U[(i - 2) mod m].
+
+The weakest baseline of MEmCom (arXiv 2203.10135), and what MEmCom is at its first step.
+"""
+
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding, embedding_bag, pad
+
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.budget import largest_size, limit_bytes
+from memcom_rank.embeddings.hashing import modulo
+
+
+@final
+class NaiveHash(CompressedEmbedding):
+    """`num_rows` shared rows; 4 m e bytes.
+
+    Args:
+        num_ids: size of the vocabulary.
+        dim: width of a vector.
+        target_ratio: bytes of the full table / bytes; exactly one of the two size knobs.
+        budget_bytes: bytes at rest, e.g. 500000 or "500kB".
+
+    Raises:
+        BudgetError: not even one row fits.
+        ConfigError: the size knob is missing, doubled or out of range.
+    """
+
+    def __init__(
+        self, num_ids: int, dim: int, *, target_ratio: float | None = None, budget_bytes: int | str | None = None
+    ) -> None:
+        super().__init__(num_ids, dim)
+        self.num_rows = largest_size(
+            "NaiveHash",
+            lambda rows: rows * dim * FP32_BYTES,
+            limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
+            at_most=num_ids - 1,
+            full_bytes=self.full_bytes,
+            smaller={},
+        )
+        self.rows_MD = initial_rows(self.num_rows, dim)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """See the base."""
+        return embedding(modulo(ids, self.num_rows), self.rows_MD) * (ids != 0).unsqueeze(-1)
+
+    def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        """See the base; never builds [B, L, dim]."""
+        weights_BL = weights_BL.to(self.rows_MD.dtype).masked_fill(ids_BL == 0, 0.0)
+        pooled_BD: Tensor = embedding_bag(
+            modulo(ids_BL, self.num_rows), self.rows_MD, mode="sum", per_sample_weights=weights_BL
+        )
+        return pooled_BD
+
+    def score(self, queries_BD: Tensor) -> Tensor:
+        """See the base: m dot products per query, then a copy per id."""
+        dots_BM = queries_BD @ self.rows_MD.T
+        ids_V = torch.arange(1, self.num_ids, device=queries_BD.device)
+        return pad(dots_BM.index_select(1, modulo(ids_V, self.num_rows)), (1, 0))
