@@ -1,0 +1,118 @@
+"""Command line of the ETL: `python -m data_prep build ...` and `python -m data_prep describe DATASET`.
+
+Only argparse and the options are loaded here, so that --help answers at once.
+"""
+
+import argparse
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_prep.options import SOURCES, SPLITS, Options
+from memcom_rank.contract.errors import MemcomRankError
+
+_EXAMPLES = """\
+examples:
+  A synthetic log, nothing to download:
+    python -m data_prep build --source synthetic --output data/synthetic
+  Steam Video Games of Kaggle:
+    python -m data_prep build --source steam200k --input steam-200k.csv --output data/steam
+  Your own log, a row per play or purchase, with hours and a time:
+    python -m data_prep build --source table --input plays.csv --output data/mine \\
+        --user user_id --game item_id --title name --engagement hours --timestamp played_at
+  A log that is already split:
+    python -m data_prep build --source table --input log.parquet --output data/mine \\
+        --user user --game item --split column:split
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code: 0, or 1 after an error that was printed (argparse itself exits with 2)."""
+    arguments = vars(_parser().parse_args(argv))
+    try:
+        if arguments.pop("command") == "describe":
+            return _describe(arguments["dataset"])
+        return _build(Options(**arguments))
+    except MemcomRankError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _build(options: Options) -> int:
+    from data_prep.describe import describe
+    from data_prep.pipeline import run
+
+    print(describe(run(options)))
+    print(f"\nnext: python train.py fit --config ranknet.yaml --data.path {options.output}")
+    return 0
+
+
+def _describe(dataset: Path) -> int:
+    from data_prep.describe import describe
+    from memcom_rank.contract.manifest import read_manifest
+
+    print(describe(read_manifest(dataset)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep",
+        description="Turn raw play logs into a Parquet dataset for train.py.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="build | describe")
+    describe = commands.add_parser("describe", help="print what a dataset is and how large")
+    describe.add_argument("dataset", type=Path, metavar="DATASET", help="dataset folder, e.g. data/steam")
+    _add_build(
+        commands.add_parser(
+            "build",
+            help="make a dataset folder",
+            description="Make a dataset folder from a raw play log.",
+            epilog=_EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    return parser
+
+
+def _add_build(build: argparse.ArgumentParser) -> None:
+    default = {field.name: field.default for field in dataclasses.fields(Options)}
+    build.add_argument("--source", required=True, choices=SOURCES, help="where the log comes from")
+    build.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder to make, e.g. data/steam")
+    build.add_argument("--input", type=Path, metavar="FILE", help="the raw log (not for synthetic)")
+    build.add_argument("--overwrite", action="store_true", help="replace a dataset that is already at --output")
+
+    columns = build.add_argument_group("columns of --source table")
+    for name, what in {
+        "user": "user ids, integers or text (required)",
+        "game": "game ids, integers or text (required)",
+        "title": "game titles (without it a game is called by its id)",
+        "engagement": "hours played; empty or 0 where never played",
+        "timestamp": "when: integers, dates or ISO 8601 text; rows without it are dropped and counted",
+    }.items():
+        columns.add_argument(f"--{name}", metavar="COL", help=what)
+
+    rules = build.add_argument_group("rules")
+    rules.add_argument(
+        "--split",
+        metavar="|".join([*SPLITS, "column:NAME"]),
+        help="what is held out for evaluation. holdout: two random games of each user; leave-last-out: the last two by"
+        " time; time-cut: the last tenth of all rows; column:NAME: as published (train, validation, test)."
+        " Default: leave-last-out with --timestamp, else holdout",
+    )
+    for name, what in {
+        "min_games": "distinct games a user needs to be evaluated (holdout, leave-last-out)",
+        "grade_bins": "play-time grades above 'owned and never played'",
+        "pairs_per_user": "most graded pairs kept per user",
+        "seed": "seed of split, pairs and the synthetic world",
+    }.items():
+        flag = "--" + name.replace("_", "-")
+        rules.add_argument(flag, type=int, default=default[name], metavar="N", help=f"{what} (default {default[name]})")
+
+    world = build.add_argument_group("size of --source synthetic")
+    for name in ("users", "games"):
+        text = f"number of {name} (default {default[name]:,})"
+        world.add_argument(f"--{name}", type=int, default=default[name], metavar="N", help=text)

@@ -1,0 +1,141 @@
+"""Source table: any CSV or Parquet file with named columns -> the log's columns.
+
+A CSV is read as text and typed here from all its values, never from its first rows, so that row order does not decide a
+type: ids are int64 when every one is written as a plain integer, else strings.
+"""
+
+import difflib
+
+import polars as pl
+
+from data_prep.options import Options
+from data_prep.sources.files import check_file, reading
+from data_prep.split import SPLIT
+from memcom_rank.contract.errors import InputError, SplitError
+
+_TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f")
+_SPLIT_WORDS = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+}
+
+
+def read_table(options: Options) -> pl.DataFrame:
+    """Return user, game, title, engagement_hours, and timestamp and split where mapped; one row per input row.
+
+    Raises:
+        InputError: the file cannot be read, a column is missing, or its values are of another type.
+        SplitError: the split column holds other words than train, validation (valid, val) and test.
+    """
+    path = options.input
+    assert path is not None  # options are checked
+    check_file(path)
+    with reading(path, wanted="a complete CSV (with a header line) or Parquet file"):
+        is_parquet = path.suffix.lower() in (".parquet", ".pq")
+        frame = pl.scan_parquet(path) if is_parquet else pl.scan_csv(path, infer_schema=False)
+        columns = frame.collect_schema().names()
+    mapped = {
+        "user": options.user,
+        "game": options.game,
+        "title": options.title,
+        "engagement_hours": options.engagement,
+        "timestamp": options.timestamp,
+        "split": options.split_column,
+    }
+    for name in mapped.values():
+        if name is not None and name not in columns:
+            raise _no_column(str(path), name, columns)
+    with reading(path, wanted="rows of equal length"):
+        raw = frame.select(pl.col(source).alias(name) for name, source in mapped.items() if source).collect()
+    given = raw.columns
+    return pl.DataFrame(
+        [
+            _ids(raw["user"]),
+            _ids(raw["game"]),
+            raw["title"].cast(pl.String) if "title" in given else pl.Series("title", [None] * raw.height, pl.String),
+            _hours(raw["engagement_hours"])
+            if "engagement_hours" in given
+            else pl.Series("engagement_hours", [None] * raw.height, pl.Float64),
+            *([_times(raw["timestamp"])] if "timestamp" in given else []),
+            *([_splits(raw["split"])] if "split" in given else []),
+        ]
+    )
+
+
+def _ids(values: pl.Series) -> pl.Series:
+    if values.dtype.is_integer():
+        return _cast(values, pl.Int64, "ids that fit a signed 64-bit integer")
+    if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
+        values = values.cast(pl.String)
+    if values.dtype != pl.String:
+        raise _wrong_type(values, "integers or text")
+    numbers = values.cast(pl.Int64, strict=False)
+    return numbers if (numbers.cast(pl.String).eq_missing(values)).all() and not values.is_null().all() else values
+
+
+def _hours(values: pl.Series) -> pl.Series:
+    if not (values.dtype.is_numeric() or values.dtype == pl.String):
+        raise _wrong_type(values, "numbers (hours played)")
+    return _cast(values, pl.Float64, "numbers (hours played)")
+
+
+def _times(values: pl.Series) -> pl.Series:
+    """Return int64: the source's integers, or microseconds since 1970 (UTC where no zone is given)."""
+    wanted = "integers, dates, or ISO 8601 text such as 2015-06-30 or 2015-06-30T12:00:00Z"
+    if values.dtype.is_integer():
+        return _cast(values, pl.Int64, wanted)
+    if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
+        return values.cast(pl.Datetime("us")).cast(pl.Int64)
+    if values.dtype != pl.String:
+        raise _wrong_type(values, wanted)
+    numbers = values.cast(pl.Int64, strict=False)
+    if numbers.null_count() == values.null_count():
+        return numbers
+    text = values.str.replace("T", " ", literal=True).str.strip_suffix("Z")
+    parsed = pl.select(
+        pl.coalesce(text.str.to_datetime(form, time_unit="us", strict=False) for form in _TIME_FORMATS)
+    ).to_series()
+    _refuse_lost(values, parsed, wanted)
+    return parsed.cast(pl.Int64).alias(values.name)
+
+
+def _splits(values: pl.Series) -> pl.Series:
+    words = values.cast(pl.String)
+    odd = words.filter(~words.is_in(list(_SPLIT_WORDS)) | words.is_null())
+    if odd.len():
+        raise SplitError(
+            f"{odd.len():,} rows have another split than known, e.g. {odd.min()!r}",
+            wanted=f"one of {', '.join(_SPLIT_WORDS)}",
+            fix="rename those values, or choose another --split",
+        )
+    return words.replace_strict(_SPLIT_WORDS, return_dtype=SPLIT)
+
+
+def _cast(values: pl.Series, dtype: type[pl.DataType], wanted: str) -> pl.Series:
+    numbers = values.cast(dtype, strict=False)
+    _refuse_lost(values, numbers, wanted)
+    return numbers
+
+
+def _refuse_lost(values: pl.Series, converted: pl.Series, wanted: str) -> None:
+    """Refuse a conversion that made nulls of values."""
+    lost = values.filter(converted.is_null() & values.is_not_null())
+    if lost.len():
+        raise InputError(
+            f"{lost.len():,} values of column {values.name} cannot be used, e.g. {lost.min()!r}",
+            wanted=wanted,
+            fix="mend or remove those rows, or map another column",
+        )
+
+
+def _wrong_type(values: pl.Series, wanted: str) -> InputError:
+    return InputError(f"column {values.name} is {values.dtype}", wanted=wanted, fix="convert it, or map another column")
+
+
+def _no_column(path: str, name: str, columns: list[str]) -> InputError:
+    near = difflib.get_close_matches(name, columns, n=1, cutoff=0.4)
+    hint = f"did you mean '{near[0]}'?" if near else "choose one of them"
+    return InputError(f"'{path}' has no column '{name}'", wanted=f"one of {', '.join(columns)}", fix=hint)
