@@ -31,4 +31,6 @@ def build(source: str, output: str | Path, **options: Any) -> "Manifest":
     """
     from data_prep.pipeline import run  # polars and pyarrow are loaded only when something is built
 
+    if options.get("input") is not None:
+        options["input"] = Path(options["input"])
     return run(Options(source=source, output=Path(output), **options))

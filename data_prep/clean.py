@@ -39,8 +39,19 @@ def check_values(log: pl.DataFrame) -> None:
 
 
 def drop_untimed(log: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that say when; a row without time has no place before or after a held-out game."""
-    return log.drop_nulls("timestamp") if "timestamp" in log.columns else log
+    """Return the rows that say when; a row without time has no place before or after a held-out game.
+
+    Raises:
+        InputError: no row has a time.
+    """
+    if "timestamp" not in log.columns:
+        return log
+    timed = log.drop_nulls("timestamp")
+    if timed.is_empty():
+        raise InputError(
+            f"none of {log.height:,} rows has a timestamp", wanted="times", fix="map another column, or none"
+        )
+    return timed
 
 
 def merge_pairs(log: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ def describe(manifest: Manifest) -> str:
         f"dataset      {manifest.source}, seed {manifest.seed}, {'timed' if manifest.timed else 'untimed'}",
         f"options      {_listed(manifest.options)}",
         f"users        {manifest.num_users:,} ({manifest.user_type} ids)",
-        f"games        {manifest.num_games:,} ({manifest.game_type} ids), {manifest.num_ids:,} with padding and unknown",
+        f"games        {manifest.num_games:,} ({manifest.game_type} ids)",
         f"steps        {' -> '.join(f'{name} {count:,}' for name, count in manifest.steps.items())}",
         "",
     ]

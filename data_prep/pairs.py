@@ -1,8 +1,8 @@
 """Pairs: a user's graded training games -> (preferred, other) pairs of different grade, capped per user.
 
 The pairs are never enumerated. With a user's rows sorted by grade, the games below a row are a contiguous run from the
-user's start, so cumulative sums number all strict pairs 0..total-1; one number is drawn from each of `cap` equal strata,
-which makes them distinct by construction.
+user's start, so cumulative sums number all strict pairs 0..total-1; one number is drawn from each of `cap` equal
+strata, which makes them distinct by construction.
 """
 
 import numpy as np

@@ -53,7 +53,7 @@ def run(options: Options) -> Manifest:
     progress.done("split", log.filter(~train).height, "held out")
     edges = grade_edges(log.filter(train)["engagement_hours"], options.grade_bins)
     log = add_grades(log, edges)
-    progress.done("grade", len(edges) + 2, "grades")
+    progress.done("grade", log["grade"].n_unique(), "grades")
     games = game_table(log)
     log = add_ids(log, games)
     progress.done("index", games.height, "games")
@@ -83,7 +83,7 @@ def run(options: Options) -> Manifest:
         num_users=tables[HISTORIES].num_rows,
         num_games=games.height,
         grade_edges_hours=edges,
-        steps=progress.steps,
+        steps=dict(progress.steps),
         splits=split_statistics(log, tables),
         references=references,
         digest="",  # known when the tables are written

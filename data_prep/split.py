@@ -1,7 +1,7 @@
 """Split: every (user, game) row -> train, validation or test. Takes a log sorted by (user, game).
 
-Each rule is a pure function of the sorted rows (and the seed), so neither input order nor row order within a user, which
-can give away what was played most, decides what is held out.
+Each rule is a pure function of the sorted rows (and the seed), so neither input order nor row order within a user,
+which can give away what was played most, decides what is held out.
 """
 
 import numpy as np

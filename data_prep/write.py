@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from memcom_rank.contract.errors import DatasetError
-from memcom_rank.contract.files import new_folder
+from memcom_rank.contract.files import check_new, new_folder
 from memcom_rank.contract.manifest import MANIFEST_FILE, Manifest, content_digest, write_manifest
 from memcom_rank.contract.schemas import ROW_GROUP_ROWS, TABLES, file_name, schema
 
@@ -18,14 +18,9 @@ def check_output(target: Path, *, overwrite: bool) -> None:
     Raises:
         DatasetError: it exists and `overwrite` is false, or it holds something that is not a dataset.
     """
+    check_new(target, overwrite=overwrite)
     if not target.exists():
         return
-    if not overwrite:
-        raise DatasetError(
-            f"'{target}' already exists",
-            wanted="a new folder",
-            fix="choose another --output, or pass --overwrite to replace it",
-        )
     if not target.is_dir() or (any(target.iterdir()) and not (target / MANIFEST_FILE).exists()):
         raise DatasetError(
             f"'{target}' is not a dataset (no {MANIFEST_FILE}), so --overwrite will not delete it",

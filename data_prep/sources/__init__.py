@@ -1,1 +1,1 @@
-"""Sources: raw logs of any form -> frames with user, game, title, engagement_hours and, where known, timestamp, split."""
+"""Sources: raw logs -> frames with user, game, title, engagement_hours and, where known, timestamp and split."""

@@ -50,6 +50,7 @@ def read_table(options: Options) -> pl.DataFrame:
             raise _no_column(str(path), name, columns)
     with reading(path, wanted="rows of equal length"):
         raw = frame.select(pl.col(source).alias(name) for name, source in mapped.items() if source).collect()
+    raw = raw.with_columns(pl.col(pl.String).replace("", None))  # an empty cell, quoted or not, holds nothing
     given = raw.columns
     return pl.DataFrame(
         [

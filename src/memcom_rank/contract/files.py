@@ -13,6 +13,20 @@ from pathlib import Path
 from memcom_rank.contract.errors import DatasetError, WriteError
 
 
+def check_new(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that is already there, unless it may be replaced.
+
+    Raises:
+        DatasetError: `target` exists and `overwrite` is false.
+    """
+    if target.exists() and not overwrite:
+        raise DatasetError(
+            f"'{target}' already exists",
+            wanted="a new folder",
+            fix="choose another --output, or pass --overwrite to replace it",
+        )
+
+
 @contextlib.contextmanager
 def new_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield an empty temporary folder that becomes `target` when the block ends without an error.
@@ -21,12 +35,7 @@ def new_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
         DatasetError: `target` exists and `overwrite` is false.
         WriteError: the disk is full or the place is not writable; nothing is left behind.
     """
-    if target.exists() and not overwrite:
-        raise DatasetError(
-            f"'{target}' already exists",
-            wanted="a new folder",
-            fix="choose another --output, or pass --overwrite to replace it",
-        )
+    check_new(target, overwrite=overwrite)
     with _write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
@@ -64,7 +73,11 @@ def _swap(temporary: Path, target: Path) -> None:
     old = target.with_name(f".{target.name}.old.tmp")
     shutil.rmtree(old, ignore_errors=True)
     target.rename(old)
-    temporary.rename(target)
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from memcom_rank.contract.errors import DatasetError
@@ -64,8 +65,8 @@ class Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write manifest.json into `folder` (keys sorted, so equal manifests are equal bytes)."""
-    text = json.dumps(dataclasses.asdict(manifest), indent=2, sort_keys=True, allow_nan=False)
+    """Write manifest.json into `folder`; equal manifests are equal bytes."""
+    text = json.dumps(dataclasses.asdict(manifest), indent=2, allow_nan=False)
     (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -101,19 +102,36 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def content_digest(folder: Path) -> str:
-    """Return "sha256:..." over schema and values of every table, whatever the file's compression or writer."""
+    """Return "sha256:..." over names, types and values of every table.
+
+    It does not depend on compression, row groups, metadata or the name of a list's element: each column is hashed as a
+    few unbroken streams (lengths, nulls, values), however the file was cut.
+    """
     total = hashlib.sha256()
     for table in TABLES:
-        total.update(table.encode())
         with pq.ParquetFile(folder / file_name(table)) as file:
-            total.update(str(pa.schema([pa.field(f.name, f.type) for f in file.schema_arrow])).encode())
+            columns = file.schema_arrow
+            streams: dict[str, Any] = {}
             for batch in file.iter_batches(batch_size=64 * 1024):
-                _hash_batch(total, batch)
+                for name, column in zip(columns.names, batch.columns, strict=True):
+                    _hash_column(streams, name, column)
+            total.update(f"{table}:{file.metadata.num_rows}:{columns.names}\n".encode())
+        for key in sorted(streams):
+            total.update(f"{key}={streams[key].hexdigest()}\n".encode())
     return f"sha256:{total.hexdigest()}"
 
 
-def _hash_batch(total: Any, batch: pa.RecordBatch) -> None:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema.remove_metadata()) as writer:
-        writer.write_batch(batch.replace_schema_metadata(None))
-    total.update(sink.getvalue())
+def _hash_column(streams: dict[str, Any], name: str, column: pa.Array) -> None:
+    """Add the values of `column` to its streams, whose keys carry name and type."""
+    if column.null_count:
+        raise DatasetError(f"column {name} holds nulls", wanted="no nulls in a dataset", fix=_REBUILD)
+    if pa.types.is_list(column.type):
+        _hash_column(streams, f"{name}.lengths", pc.list_value_length(column))
+        _hash_column(streams, f"{name}.values", column.flatten())
+    elif pa.types.is_string(column.type):
+        _hash_column(streams, f"{name}.lengths", pc.binary_length(column))
+        text = streams.setdefault(f"{name}:text", hashlib.sha256())
+        text.update("".join(column.to_pylist()).encode())
+    else:
+        values = streams.setdefault(f"{name}:{column.type}", hashlib.sha256())
+        values.update(column.to_numpy().tobytes())
