@@ -104,6 +104,21 @@ def test_wrong_cutoffs_are_refused(ks):
         RankingMetrics(ks, NUM_IDS)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_in_deterministic_mode_gives_the_same_values():
+    here, there = RankingMetrics([3, None], NUM_IDS), RankingMetrics([3, None], NUM_IDS).cuda()
+    here.update(*users(0, 11))
+    torch.use_deterministic_algorithms(True)
+    try:
+        there.update(*(part.cuda() for part in users(0, 11)))
+        values = floats(there.compute())
+    finally:
+        torch.use_deterministic_algorithms(False)
+    # coverage may differ where the last place of a top k is tied
+    same = [key for key in values if not key.startswith("coverage")]
+    assert [values[key] for key in same] == pytest.approx([here.compute()[key].item() for key in same], abs=1e-12)
+
+
 def _rank_main(rank, folder):
     """Evaluate 8 users on rank 0 and 3 on rank 1, in batches of different sizes; write the values of each rank."""
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)

@@ -104,8 +104,9 @@ def expected_weights(ranks: TargetRanks, weight: Callable[[Tensor], Tensor], k: 
     """
     ends_BT = ranks.above_BT + ranks.tied_BT
     last = k if k is not None else (int(ends_BT.max()) if ends_BT.numel() else 0)
-    positions = torch.arange(1, last + 1, dtype=torch.float64, device=ends_BT.device)
-    cumulative = functional.pad(weight(positions).cumsum(0), (1, 0))
+    # on the CPU: CUDA has no deterministic cumsum of floats, and Trainer(deterministic=True) would refuse it
+    weights = weight(torch.arange(1, last + 1, dtype=torch.float64))
+    cumulative = functional.pad(weights.cumsum(0), (1, 0)).to(ends_BT.device)
     total_BT = cumulative[ends_BT.clamp(max=last)] - cumulative[ranks.above_BT.clamp(max=last)]
     return total_BT / ranks.tied_BT.clamp(min=1) * ranks.found_BT
 
