@@ -79,7 +79,7 @@ def gram_matrix(rows_N: Tensor, games_N: Tensor, num_users: int, num_ids: int) -
         raise ConfigError(
             f"EASE over {num_games:,} games needs {size_gb:.0f} GB for its games x games matrices",
             wanted=f"at most {MAX_GAMES:,} games",
-            fix="compare with popularity only, or build a dataset of fewer games (--min-users-per-game)",
+            fix="compare with popularity only on this dataset",
         )
     real_N = games_N >= FIRST_GAME_ID
     rows_N, order_N = rows_N[real_N].sort()
