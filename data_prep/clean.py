@@ -56,10 +56,11 @@ def drop_untimed(log: pl.DataFrame) -> pl.DataFrame:
 
 def merge_pairs(log: pl.DataFrame) -> pl.DataFrame:
     """Return one row per (user, game), sorted by (user, game)."""
-    # Sorted before summing: float addition depends on order, and input order must not matter.
+    # Float addition depends on order, and input order must not matter: a running sum of sorted hours. Polars drops the
+    # sort of `sort().sum()`. Nulls sort first, so the last running sum is the total.
     rules = {
         "title": pl.col("title").min(),
-        "engagement_hours": pl.col("engagement_hours").sort().sum(),
+        "engagement_hours": pl.col("engagement_hours").sort().cum_sum().last().fill_null(0.0),
         "timestamp": pl.col("timestamp").min(),
         "split": pl.col("split").min(),
     }

@@ -5,6 +5,7 @@ type: ids are int64 when every one is written as a plain integer, else strings.
 """
 
 import difflib
+from collections.abc import Callable
 
 import polars as pl
 
@@ -49,21 +50,12 @@ def read_table(options: Options) -> pl.DataFrame:
         if name is not None and name not in columns:
             raise _no_column(str(path), name, columns)
     with reading(path, wanted="rows of equal length"):
-        raw = frame.select(pl.col(source).alias(name) for name, source in mapped.items() if source).collect()
+        raw = frame.select(sorted({source for source in mapped.values() if source})).collect()
     raw = raw.with_columns(pl.col(pl.String).replace("", None))  # an empty cell, quoted or not, holds nothing
-    given = raw.columns
-    return pl.DataFrame(
-        [
-            _ids(raw["user"]),
-            _ids(raw["game"]),
-            raw["title"].cast(pl.String) if "title" in given else pl.Series("title", [None] * raw.height, pl.String),
-            _hours(raw["engagement_hours"])
-            if "engagement_hours" in given
-            else pl.Series("engagement_hours", [None] * raw.height, pl.Float64),
-            *([_times(raw["timestamp"])] if "timestamp" in given else []),
-            *([_splits(raw["split"])] if "split" in given else []),
-        ]
-    )
+    typed = [_TYPED[name](raw[source]).alias(name) for name, source in mapped.items() if source]
+    absent = {"title": pl.String, "engagement_hours": pl.Float64}
+    nulls = [pl.lit(None, kind).alias(name) for name, kind in absent.items() if mapped[name] is None]
+    return pl.DataFrame(typed).with_columns(nulls)
 
 
 def _ids(values: pl.Series) -> pl.Series:
@@ -115,6 +107,10 @@ def _splits(values: pl.Series) -> pl.Series:
     return words.replace_strict(_SPLIT_WORDS, return_dtype=SPLIT)
 
 
+def _titles(values: pl.Series) -> pl.Series:
+    return values.cast(pl.String)
+
+
 def _cast(values: pl.Series, dtype: type[pl.DataType], wanted: str) -> pl.Series:
     numbers = values.cast(dtype, strict=False)
     _refuse_lost(values, numbers, wanted)
@@ -140,3 +136,13 @@ def _no_column(path: str, name: str, columns: list[str]) -> InputError:
     near = difflib.get_close_matches(name, columns, n=1, cutoff=0.4)
     hint = f"did you mean '{near[0]}'?" if near else "choose one of them"
     return InputError(f"'{path}' has no column '{name}'", wanted=f"one of {', '.join(columns)}", fix=hint)
+
+
+_TYPED: dict[str, Callable[[pl.Series], pl.Series]] = {
+    "user": _ids,
+    "game": _ids,
+    "title": _titles,
+    "engagement_hours": _hours,
+    "timestamp": _times,
+    "split": _splits,
+}
