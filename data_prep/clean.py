@@ -5,6 +5,7 @@ Out: the same columns; hours are summed (0: never played), time is the earliest,
      the order train, validation, test wins, so that a training game is never held out as well.
 """
 
+import numpy as np
 import polars as pl
 
 from memcom_rank.contract.errors import InputError
@@ -56,13 +57,16 @@ def drop_untimed(log: pl.DataFrame) -> pl.DataFrame:
 
 def merge_pairs(log: pl.DataFrame) -> pl.DataFrame:
     """Return one row per (user, game), sorted by (user, game)."""
-    # Float addition depends on order, and input order must not matter: a running sum of sorted hours. Polars drops the
-    # sort of `sort().sum()`. Nulls sort first, so the last running sum is the total.
-    rules = {
-        "title": pl.col("title").min(),
-        "engagement_hours": pl.col("engagement_hours").sort().cum_sum().last().fill_null(0.0),
-        "timestamp": pl.col("timestamp").min(),
-        "split": pl.col("split").min(),
-    }
-    wanted = [rules[name] for name in log.columns if name in rules]
-    return log.lazy().group_by("user", "game").agg(wanted).sort("user", "game").collect()
+    # Float addition depends on order and input order must not matter, so the hours of a pair are added in a stated
+    # order. (A Polars `sort().sum()` will not do: the sort is optimised away.)
+    ordered = log.sort("user", "game", "engagement_hours", "title")
+    new_pair = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("user", "game"))
+    starts = ordered.select(new_pair.arg_true()).to_series().to_numpy()
+    hours = ordered["engagement_hours"].fill_null(0.0).to_numpy()
+    merged = [pl.Series("engagement_hours", np.add.reduceat(hours, starts))]
+    if "timestamp" in log.columns:
+        merged.append(pl.Series("timestamp", np.minimum.reduceat(ordered["timestamp"].to_numpy(), starts)))
+    if "split" in log.columns:
+        earliest = np.minimum.reduceat(ordered["split"].to_physical().to_numpy(), starts)
+        merged.append(pl.Series("split", earliest).cat.to(log.schema["split"]))
+    return ordered[starts].with_columns(merged)

@@ -6,7 +6,6 @@ import pytest
 from memcom_rank.contract.errors import DatasetError, WriteError
 from memcom_rank.contract.files import check_new, new_file, new_folder
 
-
 DISK_FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
