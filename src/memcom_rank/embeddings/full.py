@@ -4,10 +4,11 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag, pad
+from torch.nn.functional import pad
 
 from memcom_rank.contract.schemas import PADDING_ID
-from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows, without_padding
 
 
 @final
@@ -25,17 +26,9 @@ class Full(CompressedEmbedding):
         with torch.no_grad():
             self.table_VD[PADDING_ID].zero_()
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """See the base."""
-        return embedding(ids, self.table_VD, padding_idx=PADDING_ID)
-
     def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """See the base; never builds [B, L, dim]."""
-        weights_BL = weights_BL.to(self.table_VD.dtype)
-        pooled_BD: Tensor = embedding_bag(
-            ids_BL, self.table_VD, mode="sum", per_sample_weights=weights_BL, padding_idx=PADDING_ID
-        )
-        return pooled_BD
+        """See the base."""
+        return weighted_bag(self.table_VD, ids_BL, without_padding(weights_BL, ids_BL))
 
     def score(self, queries_BD: Tensor) -> Tensor:
         """See the base."""

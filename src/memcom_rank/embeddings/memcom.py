@@ -10,11 +10,12 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, embedding_bag, pad
+from torch.nn.functional import pad
 
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows, without_padding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import modulo
+from memcom_rank.embeddings.hashing import modulo, spread_modulo
 
 
 @final
@@ -63,34 +64,23 @@ class MEmCom(CompressedEmbedding):
         self.scale_V = nn.Parameter(torch.ones(num_ids))
         self.bias_V = nn.Parameter(torch.zeros(num_ids)) if bias else None
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """See the base."""
-        flat_N = ids.reshape(-1)
-        mask_N = flat_N != 0
-        scale_N = self.scale_V.index_select(0, flat_N) * mask_N
-        vectors_ND = embedding(modulo(flat_N, self.num_rows), self.rows_MD) * scale_N.unsqueeze(-1)
-        if self.bias_V is not None:
-            vectors_ND = vectors_ND + (self.bias_V.index_select(0, flat_N) * mask_N).unsqueeze(-1)
-        return vectors_ND.reshape(*ids.shape, self.dim)
-
     def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """See the base: the multipliers become the weights of one bag, so [B, L, dim] is never built."""
-        weights_BL = weights_BL.to(self.rows_MD.dtype).masked_fill(ids_BL == 0, 0.0)
-        # index_select, not embedding: its backward over scalars is several times faster on a CPU
-        scale_BL = self.scale_V.index_select(0, ids_BL.reshape(-1)).view_as(ids_BL) * weights_BL
-        pooled_BD: Tensor = embedding_bag(
-            modulo(ids_BL, self.num_rows), self.rows_MD, mode="sum", per_sample_weights=scale_BL
-        )
+        """See the base: the multipliers become the weights of one bag."""
+        weights_BL = without_padding(weights_BL, ids_BL)
+        rows_BL = modulo(ids_BL, self.num_rows)
+        pooled_BD = weighted_bag(self.rows_MD, rows_BL, _pick(self.scale_V, ids_BL) * weights_BL)
         if self.bias_V is not None:
-            bias_BL = self.bias_V.index_select(0, ids_BL.reshape(-1)).view_as(ids_BL) * weights_BL
-            pooled_BD = pooled_BD + bias_BL.sum(dim=1, keepdim=True)
+            pooled_BD = pooled_BD + (_pick(self.bias_V, ids_BL) * weights_BL).sum(dim=1, keepdim=True)
         return pooled_BD
 
     def score(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products per query, then one or two multiplies per id."""
-        dots_BM = queries_BD @ self.rows_MD.T
-        ids_V = torch.arange(1, self.num_ids, device=queries_BD.device)
-        scores_BV = dots_BM.index_select(1, modulo(ids_V, self.num_rows)) * self.scale_V[1:]
+        scores_BV = spread_modulo(queries_BD @ self.rows_MD.T, self.num_ids) * self.scale_V[1:]
         if self.bias_V is not None:
             scores_BV = scores_BV + queries_BD.sum(dim=1, keepdim=True) * self.bias_V[1:]
         return pad(scores_BV, (1, 0))
+
+
+def _pick(scalars_V: Tensor, ids_BL: Tensor) -> Tensor:
+    # index_select: the backward of indexing or embedding over scalars is several times slower on a CPU
+    return scalars_V.index_select(0, ids_BL.reshape(-1)).view_as(ids_BL)

@@ -5,13 +5,13 @@ The weakest baseline of MEmCom (arXiv 2203.10135), and what MEmCom is at its fir
 
 from typing import final
 
-import torch
 from torch import Tensor
-from torch.nn.functional import embedding, embedding_bag, pad
+from torch.nn.functional import pad
 
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows, without_padding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import modulo
+from memcom_rank.embeddings.hashing import modulo, spread_modulo
 
 
 @final
@@ -43,20 +43,10 @@ class NaiveHash(CompressedEmbedding):
         )
         self.rows_MD = initial_rows(self.num_rows, dim)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """See the base."""
-        return embedding(modulo(ids, self.num_rows), self.rows_MD) * (ids != 0).unsqueeze(-1)
-
     def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """See the base; never builds [B, L, dim]."""
-        weights_BL = weights_BL.to(self.rows_MD.dtype).masked_fill(ids_BL == 0, 0.0)
-        pooled_BD: Tensor = embedding_bag(
-            modulo(ids_BL, self.num_rows), self.rows_MD, mode="sum", per_sample_weights=weights_BL
-        )
-        return pooled_BD
+        """See the base."""
+        return weighted_bag(self.rows_MD, modulo(ids_BL, self.num_rows), without_padding(weights_BL, ids_BL))
 
     def score(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products per query, then a copy per id."""
-        dots_BM = queries_BD @ self.rows_MD.T
-        ids_V = torch.arange(1, self.num_ids, device=queries_BD.device)
-        return pad(dots_BM.index_select(1, modulo(ids_V, self.num_rows)), (1, 0))
+        return pad(spread_modulo(queries_BD @ self.rows_MD.T, self.num_ids), (1, 0))

@@ -1,0 +1,317 @@
+"""One suite for all techniques: a technique joins by one row in TECHNIQUES."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import Tensor
+
+import memcom_rank.embeddings as room
+from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, NaiveHash
+from tests.embeddings import references
+
+ROOT = Path(__file__).parents[2]
+NUM_IDS, DIM = 41, 8
+
+
+@dataclass
+class Row:
+    """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m) -> bytes, as in docs."""
+
+    make: Callable[[int, int], CompressedEmbedding]
+    reference: Callable[[dict[str, Tensor], int], Tensor]
+    num_bytes: Callable[[int, int, int], int]
+    overlay: str
+
+
+TECHNIQUES = {
+    "Full": Row(Full, references.full, lambda v, e, m: 4 * v * e, "full"),
+    "NaiveHash": Row(
+        partial(NaiveHash, target_ratio=3), references.naive_hash, lambda v, e, m: 4 * m * e, "naive_hash"
+    ),
+    "MEmCom": Row(
+        partial(MEmCom, target_ratio=2), references.memcom, lambda v, e, m: 4 * (m * e + 2 * v), "memcom"
+    ),
+    "MEmCom without bias": Row(
+        partial(MEmCom, bias=False, target_ratio=2), references.memcom, lambda v, e, m: 4 * (m * e + v), "memcom"
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=TECHNIQUES.values(), ids=TECHNIQUES.keys())
+def row(request: pytest.FixtureRequest) -> Row:
+    return request.param
+
+
+@pytest.fixture
+def embedding(row: Row) -> CompressedEmbedding:
+    """A technique with every parameter away from its start, so that no term hides behind a 0 or 1."""
+    torch.manual_seed(0)
+    made = row.make(NUM_IDS, DIM)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    return made
+
+
+@pytest.fixture
+def table_VD(row: Row, embedding: CompressedEmbedding) -> Tensor:
+    return references.table(row.reference, embedding.state_dict(), NUM_IDS)
+
+
+def some_ids(*shape: int) -> Tensor:
+    ids = torch.randint(0, NUM_IDS, shape, generator=torch.Generator().manual_seed(1))
+    return ids.masked_fill(torch.rand(shape, generator=torch.Generator().manual_seed(2)) < 0.2, 0)
+
+
+def some_weights(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (3, 5), (2, 3, 4), (0,), (0, 4), (4, 0)], ids=str)
+def test_forward_equals_the_reference_for_every_shape_of_ids(embedding, table_VD, shape):
+    ids = some_ids(*shape)
+    torch.testing.assert_close(embedding(ids), table_VD[ids])
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1, 1), (0, 5), (3, 0)], ids=str)
+def test_pool_is_the_weighted_sum_of_the_reference(embedding, table_VD, shape):
+    ids_BL, weights_BL = some_ids(*shape), some_weights(*shape)
+    wanted_BD = (table_VD[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1)
+    torch.testing.assert_close(embedding.pool(ids_BL, weights_BL), wanted_BD)
+
+
+@pytest.mark.parametrize("weight", [1.0, float("inf"), float("nan")])
+def test_padding_adds_nothing_whatever_its_weight(embedding, weight):
+    ids_BL = torch.tensor([[5, 0, 7], [0, 0, 0]])
+    weights_BL = torch.tensor([[1.0, weight, 1.0], [weight] * 3], requires_grad=True)
+    pooled_BD = embedding.pool(ids_BL, weights_BL)
+    torch.testing.assert_close(pooled_BD[0], embedding(torch.tensor([5, 7])).sum(dim=0))
+    assert (pooled_BD[1] == 0).all()
+    pooled_BD.sum().backward()
+    assert (weights_BL.grad[ids_BL == 0] == 0).all()
+
+
+def test_padding_gets_no_gradient(embedding):
+    ids_BL = torch.zeros(2, 3, dtype=torch.int64)
+    (embedding.pool(ids_BL, torch.ones(2, 3)).sum() + embedding(ids_BL).sum()).backward()
+    assert all((p.grad == 0).all() for p in embedding.parameters())
+    embedding.zero_grad()
+    embedding.score(torch.ones(2, DIM))[:, 0].sum().backward()
+    assert all(p.grad is None or (p.grad == 0).all() for p in embedding.parameters())
+
+
+def test_score_is_queries_times_the_reference(embedding, table_VD):
+    queries_BD = torch.randn(3, DIM)
+    torch.testing.assert_close(embedding.score(queries_BD), queries_BD @ table_VD.T)
+    assert embedding.score(queries_BD[:0]).shape == (0, NUM_IDS)
+
+
+def test_dense_is_the_reference(embedding, table_VD):
+    torch.testing.assert_close(embedding.dense(), table_VD)
+
+
+@pytest.mark.parametrize("side", ["pool", "forward", "score"])
+def test_gradients_equal_those_of_the_reference(row, embedding, side):
+    ids_BL, weights_BL, queries_BD = some_ids(4, 9), some_weights(4, 9), some_weights(4, DIM)
+    state = {name: p.detach().clone().requires_grad_() for name, p in embedding.state_dict().items()}
+    slow_VD = references.table(row.reference, state, NUM_IDS)
+    if side == "pool":
+        fast, slow = embedding.pool(ids_BL, weights_BL), (slow_VD[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1)
+    elif side == "forward":
+        fast, slow = embedding(ids_BL), slow_VD[ids_BL]
+    else:
+        fast, slow = embedding.score(queries_BD), queries_BD @ slow_VD.T
+    grad = torch.randn_like(slow)
+    fast.backward(grad)
+    slow.backward(grad)
+    for name, parameter in embedding.named_parameters():
+        torch.testing.assert_close(parameter.grad, state[name].grad, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_a_gradient_reaches_every_value_but_padding(row):
+    made = row.make(NUM_IDS, DIM)  # as a training starts, not moved away
+    made(torch.arange(NUM_IDS)).square().sum().backward()
+    for name, parameter in made.named_parameters():
+        used = parameter.grad[1:] if len(parameter) == NUM_IDS else parameter.grad
+        assert (used != 0).all(), name
+
+
+def test_gradcheck_of_pool(embedding):
+    made = embedding.double()
+    names = [name for name, _ in made.named_parameters()]
+    ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5).double().requires_grad_()
+
+    def pool(weights_BL: Tensor, *values: Tensor) -> Tensor:
+        state = {f"inner.{name}": value for name, value in zip(names, values, strict=True)}
+        return torch.func.functional_call(_Pool(made), state, (ids_BL, weights_BL))
+
+    values = [p.detach().clone().requires_grad_() for p in made.parameters()]
+    assert torch.autograd.gradcheck(pool, (weights_BL, *values))
+
+
+def test_same_seed_same_weights_and_another_seed_others(row):
+    def state(seed: int) -> list[Tensor]:
+        torch.manual_seed(seed)
+        return list(row.make(NUM_IDS, DIM).state_dict().values())
+
+    assert all(torch.equal(a, b) for a, b in zip(state(1), state(1), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(state(1), state(2), strict=True))
+
+
+def test_all_techniques_start_at_the_same_scale(row):
+    torch.manual_seed(0)
+    norms = row.make(2000, 64).dense()[1:].norm(dim=1)
+    assert abs(norms.mean().item() - 1) < 0.05
+
+
+def test_state_survives_a_file(row, embedding, tmp_path):
+    torch.save(embedding.state_dict(), tmp_path / "state.pt")
+    other = row.make(NUM_IDS, DIM)
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert torch.equal(other.dense(), embedding.dense())
+
+
+def test_bytes_equal_the_closed_form_and_what_a_file_would_hold(row, embedding):
+    num_rows = getattr(embedding, "num_rows", 0)
+    assert embedding.num_bytes == row.num_bytes(NUM_IDS, DIM, num_rows)
+    assert embedding.full_bytes == NUM_IDS * DIM * 4
+    assert embedding.ratio == embedding.full_bytes / embedding.num_bytes
+    assert embedding.double().num_bytes == row.num_bytes(NUM_IDS, DIM, num_rows)  # fp32 at rest, whatever it runs in
+
+
+@pytest.mark.parametrize("side", ["forward", "pool", "score"])
+def test_export_matches_eager(embedding, side):
+    module, inputs = _side(embedding, side)
+    exported = torch.export.export(module, inputs).module()
+    torch.testing.assert_close(exported(*inputs), module(*inputs))
+
+
+@pytest.mark.slow
+def test_compile_matches_eager_forward_and_backward(embedding):
+    module, inputs = _side(embedding, "pool")
+    wanted = module(*inputs)
+    wanted.sum().backward()
+    grads = [p.grad.clone() for p in embedding.parameters()]
+    embedding.zero_grad()
+    seen = torch.compile(module, fullgraph=True)(*inputs)
+    seen.sum().backward()
+    torch.testing.assert_close(seen, wanted)
+    torch.testing.assert_close([p.grad for p in embedding.parameters()], grads)
+
+
+def test_bf16_autocast_is_finite_and_close(embedding, table_VD):
+    queries_BD = torch.randn(3, DIM)
+    ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled_BD, scores_BV = embedding.pool(ids_BL, weights_BL.bfloat16()), embedding.score(queries_BD)
+        (pooled_BD.sum() + scores_BV.sum()).backward()
+    assert all(p.grad.isfinite().all() for p in embedding.parameters())
+    torch.testing.assert_close(scores_BV.float(), queries_BD @ table_VD.T, rtol=0.05, atol=0.2)
+
+
+def test_a_bf16_module_stays_bf16(embedding):
+    made = embedding.bfloat16()
+    assert made(some_ids(3)).dtype == made.score(torch.randn(2, DIM).bfloat16()).dtype == torch.bfloat16
+    assert made.pool(some_ids(3, 5), some_weights(3, 5)).dtype == torch.bfloat16
+
+
+def test_deterministic_mode_trains(embedding):
+    torch.use_deterministic_algorithms(True)
+    try:
+        loss = embedding.pool(some_ids(3, 5), some_weights(3, 5)).sum() + embedding.score(torch.ones(2, DIM)).sum()
+        (loss + embedding(some_ids(3, 5)).sum()).backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(p.grad is not None for p in embedding.parameters())
+
+
+def test_one_game_and_a_wide_vector(row):
+    made = row.make(3, 16)
+    assert made.dense().shape == (3, 16)
+    assert made.score(torch.ones(1, 16)).shape == (1, 3)
+
+
+class _Pool(torch.nn.Module):
+    def __init__(self, inner: CompressedEmbedding) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        return self.inner.pool(ids_BL, weights_BL)
+
+
+class _Score(_Pool):
+    def forward(self, queries_BD: Tensor) -> Tensor:
+        return self.inner.score(queries_BD)
+
+
+def _side(embedding: CompressedEmbedding, side: str) -> tuple[torch.nn.Module, tuple[Tensor, ...]]:
+    if side == "forward":
+        return embedding, (some_ids(3, 5),)
+    return (
+        (_Pool(embedding), (some_ids(3, 5), some_weights(3, 5)))
+        if side == "pool"
+        else (_Score(embedding), (some_weights(3, DIM),))
+    )
+
+
+# --- nothing forgotten: export line, conformance row, overlay, docs row ---
+
+EXPORTED = {
+    name: kind
+    for name, kind in vars(room).items()
+    if inspect.isclass(kind) and issubclass(kind, CompressedEmbedding) and kind is not CompressedEmbedding
+}
+
+
+def _subclasses(kind: type) -> set[type]:
+    return {kind}.union(*(_subclasses(below) for below in kind.__subclasses__()))
+
+
+def test_every_technique_of_the_room_is_exported():
+    final = {kind for kind in _subclasses(CompressedEmbedding) if kind.__module__.startswith(room.__name__ + ".")}
+    assert {kind for kind in final if not inspect.isabstract(kind)} == set(EXPORTED.values())
+    modules = {path.stem for path in Path(room.__file__).parent.glob("*.py")}
+    assert {kind.__module__.rsplit(".", 1)[1] for kind in EXPORTED.values()} == modules - {
+        "__init__", "base", "bag", "budget", "hashing"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_every_technique_is_final_and_has_a_conformance_row(name):
+    assert EXPORTED[name].__final__
+    assert any(isinstance(row.make(NUM_IDS, DIM), EXPORTED[name]) for row in TECHNIQUES.values())
+
+
+def test_every_overlay_is_a_technique_and_names_every_knob():
+    overlays = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "configs/embedding").glob("*.yaml")}
+    assert set(overlays) == {row.overlay for row in TECHNIQUES.values()}
+    seen = {}
+    for overlay in overlays.values():
+        assert list(overlay) == ["model"]
+        assert list(overlay["model"]["init_args"]) == ["embedding"]
+        technique = overlay["model"]["init_args"]["embedding"]
+        seen[technique["class_path"]] = set(technique["init_args"])
+    assert seen == {f"{room.__name__}.{name}": _knobs(kind) for name, kind in EXPORTED.items()}
+
+
+def _knobs(kind: type) -> set[str]:
+    parameters = inspect.signature(kind).parameters.values()
+    assert [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY] == ["num_ids", "dim"]
+    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_every_technique_has_a_row_in_the_docs_that_names_its_overlay_and_knobs(name):
+    lines = (ROOT / "docs/embeddings.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"| `{name}` ")]
+    overlays = {row.overlay for row in TECHNIQUES.values() if isinstance(row.make(NUM_IDS, DIM), EXPORTED[name])}
+    assert set(re.findall(r"embedding/(\w+)\.yaml", line)) == overlays
+    assert all(f"`{knob}`" in line for knob in _knobs(EXPORTED[name]))
