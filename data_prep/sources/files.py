@@ -22,6 +22,15 @@ def check_file(path: Path) -> None:
         raise InputError(f"input '{path}' is empty", wanted="a log with rows", fix="download or export it again")
 
 
+def collect_all_fields(log: pl.LazyFrame) -> pl.DataFrame:
+    """Collect a CSV scan with every field parsed, also those that are then not selected.
+
+    With projection pushed down, Polars does not notice lines that are too long, such as one with an unquoted comma in
+    its title, and takes their shifted fields for good ones.
+    """
+    return log.collect(optimizations=pl.QueryOptFlags(projection_pushdown=False))
+
+
 @contextlib.contextmanager
 def reading(path: Path, *, wanted: str) -> Iterator[None]:
     """Turn a parser's complaint about `path` into an InputError that says what was `wanted`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from data_prep.sources.files import check_file, reading
+from data_prep.sources.files import check_file, collect_all_fields, reading
 from memcom_rank.contract.errors import InputError
 
 _COLUMNS = {"user": pl.Int64, "game": pl.String, "behaviour": pl.String, "value": pl.Float64, "zero": pl.Float64}
@@ -26,7 +26,7 @@ def read_steam200k(path: Path) -> pl.DataFrame:
         width = len(pl.scan_csv(path, has_header=False, infer_schema=False).collect_schema())
         if width != len(_COLUMNS):
             raise _other_form(f"input '{path}' has {width} columns")
-        log = pl.scan_csv(path, has_header=False, schema=_COLUMNS).drop("zero").collect()
+        log = collect_all_fields(pl.scan_csv(path, has_header=False, schema=_COLUMNS))
     known = pl.col("behaviour").is_in(["purchase", "play"]).fill_null(False)
     odd = log.filter(~known | ((pl.col("behaviour") == "play") & pl.col("value").is_null()))
     if odd.height:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import polars as pl
 
 from data_prep.options import Options
-from data_prep.sources.files import check_file, reading
+from data_prep.sources.files import check_file, collect_all_fields, reading
 from data_prep.split import SPLIT
 from memcom_rank.contract.errors import InputError, SplitError
 
@@ -50,7 +50,8 @@ def read_table(options: Options) -> pl.DataFrame:
         if name is not None and name not in columns:
             raise _no_column(str(path), name, columns)
     with reading(path, wanted="rows of equal length"):
-        raw = frame.select(sorted({source for source in mapped.values() if source})).collect()
+        wanted = frame.select(sorted({source for source in mapped.values() if source}))
+        raw = wanted.collect() if is_parquet else collect_all_fields(wanted)
     raw = raw.with_columns(pl.col(pl.String).replace("", None))  # an empty cell, quoted or not, holds nothing
     typed = [_TYPED[name](raw[source]).alias(name) for name, source in mapped.items() if source]
     absent = {"title": pl.String, "engagement_hours": pl.Float64}
