@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from memcom_rank.data.dataset import Queries, RankingDataset
-from memcom_rank.data.sampling import NegativeSampler, forget, halve
+from memcom_rank.data.sampling import draw_negatives, forget, hide
 
 
 class BatchKey(NamedTuple):
@@ -21,20 +21,22 @@ class BatchKey(NamedTuple):
 
 
 class TrainBatch(NamedTuple):
-    """One training step. All ids are int64, padded with 0.
+    """One training step. All ids are int64, 0 where there is none.
 
     Attributes:
-        history: [B, L], the half of each user's games that the ranker sees.
-        held: [B, P], games of the other half: preferred to every negative.
-        negatives: [B, K], games the user has not in training, for each of the P held games of the same row.
+        history: [B, L], the games of each user that the ranker sees.
+        held: [B, L], its hidden games: preferred to every negative.
+        negatives: [K], sampled games, shared by the users of the step.
+        real: bool [B, K], whether a negative is one for this user: not in its training history.
         preferred: [B, G], first games of graded pairs among the user's own games.
         other: [B, G], their less preferred partners.
-        weights: float32 [B, G], how much each graded pair counts; 0 where padded.
+        weights: float32 [B, G], how much each graded pair counts; 0 where there is none.
     """
 
     history: Tensor
     held: Tensor
     negatives: Tensor
+    real: Tensor
     preferred: Tensor
     other: Tensor
     weights: Tensor
@@ -61,9 +63,9 @@ class TrainBatches(Dataset[TrainBatch]):
 
     Args:
         dataset: where the histories and graded pairs come from.
-        num_negatives: K, sampled games per user, shared by the user's held games.
-        max_history: longest kept half; a longer one is cut at random.
-        max_held: P, most held games per user and step; more are cut at random.
+        num_negatives: K, games sampled per step.
+        keep_share: least and greatest share of a history that the ranker sees.
+        max_history: most games of a user in a step; of a longer history a random part is taken.
         num_graded: G, graded pairs per user and step, drawn with replacement.
         forget_share: share of history games replaced by the unknown id.
     """
@@ -73,22 +75,33 @@ class TrainBatches(Dataset[TrainBatch]):
         dataset: RankingDataset,
         *,
         num_negatives: int,
+        keep_share: tuple[float, float],
         max_history: int,
-        max_held: int,
         num_graded: int,
         forget_share: float,
     ) -> None:
         self.dataset = dataset
-        self.sampler = NegativeSampler(dataset.histories, dataset.manifest.num_ids)
-        self.num_negatives, self.num_graded = num_negatives, num_graded
-        self.max_history, self.max_held, self.forget_share = max_history, max_held, forget_share
+        self.num_negatives, self.keep_share, self.max_history = num_negatives, keep_share, max_history
+        self.num_graded, self.forget_share = num_graded, forget_share
 
     def __getitem__(self, key: BatchKey) -> TrainBatch:
         generator = Generator().manual_seed(key.seed)
-        kept, held = halve(self.dataset.histories.padded(key.rows), generator)
-        history = forget(kept[:, : self.max_history], self.forget_share, generator)
-        negatives = self.sampler.draw(key.rows, self.num_negatives, generator)
-        return TrainBatch(history, held[:, : self.max_held], negatives, *self._graded(key.rows, generator))
+        owned = self.dataset.histories.padded(key.rows)
+        kept, held = hide(self._shortened(key.rows, owned, generator), self.keep_share, generator)
+        negatives, real = draw_negatives(owned, self.num_negatives, self.dataset.manifest.num_ids, generator)
+        history = forget(kept, self.forget_share, generator)
+        return TrainBatch(history, held, negatives, real, *self._graded(key.rows, generator))
+
+    def _shortened(self, rows_B: Tensor, owned_BL: Tensor, generator: Generator) -> Tensor:
+        """Cut long histories to `max_history` games: one at random from each of as many equal stretches, in order."""
+        if owned_BL.shape[1] <= self.max_history:
+            return owned_BL
+        length_B1 = self.dataset.histories.lengths[rows_B, None]
+        stretch_B1 = length_B1.clamp(min=self.max_history).double() / self.max_history
+        jitter_BM = torch.rand(len(rows_B), self.max_history, generator=generator, dtype=torch.float64)
+        long_B1 = length_B1 > self.max_history
+        place_BM = ((torch.arange(self.max_history) + jitter_BM * long_B1) * stretch_B1).long()
+        return owned_BL.gather(1, place_BM.clamp(max=owned_BL.shape[1] - 1))
 
     def _graded(self, rows_B: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
         data = self.dataset

@@ -106,9 +106,7 @@ class RankingDataset:
         try:
             with pq.ParquetFile(file, memory_map=True) as parquet:
                 seen = parquet.schema_arrow
-                check_schema(
-                    table, seen, user_type=self.manifest.user_type, game_type=self.manifest.game_type
-                )
+                check_schema(table, seen, user_type=self.manifest.user_type, game_type=self.manifest.game_type)
                 return parquet.read(columns)
         except (OSError, pa.ArrowInvalid) as error:
             raise DatasetError(

@@ -22,9 +22,9 @@ class RankingData(LightningDataModule):
     Args:
         path: the dataset folder. The default is a synthetic world, built on first use.
         batch_size: users per training step and process.
-        num_negatives: games a user has not, sampled for every training row; each held game is compared with all.
-        max_history: most games of a history that one training step sees; a longer one is cut at random.
-        max_held: most held games per user and step that are to be ranked above the negatives.
+        num_negatives: games sampled for every step; a user's hidden games are compared with all it has not.
+        keep_share: least and greatest share of a history that the ranker sees in a step; the rest is hidden from it.
+        max_history: most games of a user that one training step uses; of a longer history a random part.
         num_graded: graded pairs (more played against less played) per user and step; 0 for none.
         forget_share: share of history games replaced by the unknown game, which trains its vector.
         num_workers: processes that prepare batches; 0 prepares them in the training process.
@@ -39,37 +39,48 @@ class RankingData(LightningDataModule):
         self,
         path: str = "data/synthetic",
         *,
-        batch_size: int = 512,
-        num_negatives: int = 256,
-        max_history: int = 256,
-        max_held: int = 32,
+        batch_size: int = 1024,
+        num_negatives: int = 1024,
+        keep_share: tuple[float, float] = (0.7, 1.0),
+        max_history: int = 1024,
         num_graded: int = 0,
         forget_share: float = 0.01,
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _at_least(1, batch_size=batch_size, num_negatives=num_negatives, max_history=max_history, max_held=max_held)
+        self.save_hyperparameters(logger=False)
+        _at_least(1, batch_size=batch_size, num_negatives=num_negatives, max_history=max_history)
         _at_least(0, num_graded=num_graded, num_workers=num_workers)
         if not 0 <= forget_share < 1:
             raise ConfigError(f"data.forget_share is {forget_share}", wanted="0 <= share < 1", fix="try 0.01")
+        if not 0 <= keep_share[0] <= keep_share[1] <= 1 or not keep_share[0] < 1:
+            raise ConfigError(
+                f"data.keep_share is {keep_share}",
+                wanted="0 <= least <= greatest <= 1, least below 1",
+                fix="try [0.7, 1.0]",
+            )
         self.path, self.batch_size, self.num_workers, self.seed = Path(path), batch_size, num_workers, seed
         self.dataset = RankingDataset(path)
         self.num_ids = self.dataset.manifest.num_ids
         self._train = TrainBatches(
             self.dataset,
             num_negatives=num_negatives,
+            keep_share=keep_share,
             max_history=max_history,
-            max_held=max_held,
             num_graded=num_graded,
             forget_share=forget_share,
         )
 
     def train_dataloader(self) -> DataLoader[TrainBatch]:
-        """Return this rank's training steps: users with a game to hold back, in a new order every epoch."""
-        rows = (self.dataset.histories.lengths > 0).nonzero()[:, 0]
+        """Return this rank's training steps: users with a game to see and one to hide, in a new order every epoch."""
+        rows = (self.dataset.histories.lengths > 1).nonzero()[:, 0]
         if not len(rows):
-            raise DatasetError(f"'{self.path}' has no training rows", wanted="users with games", fix="check the log")
+            raise DatasetError(
+                f"'{self.path}' has no user to train on",
+                wanted="users with two games or more in training",
+                fix="check the log",
+            )
         rank, world_size = self._place()
         shard = TrainShard(rows, self.batch_size, seed=self.seed, rank=rank, world_size=world_size)
         return self._loader(self._train, shard)
@@ -86,10 +97,14 @@ class RankingData(LightningDataModule):
         """Return this rank's share of all users, each with all games known of it."""
         return self.query_loader(self.dataset.everything())
 
-    def query_loader(self, queries: Queries) -> DataLoader[QueryBatch]:
-        """Return this rank's share of `queries`; evaluation batches are as large as `_MAX_SCORES` allows."""
+    def query_loader(
+        self, queries: Queries, *, rank: int | None = None, world_size: int | None = None
+    ) -> DataLoader[QueryBatch]:
+        """Return this rank's share of `queries`, or another's; batches are as large as `_MAX_SCORES` allows."""
         batches = QueryBatches(queries)
-        rank, world_size = self._place()
+        own_rank, own_world_size = self._place()
+        rank = own_rank if rank is None else rank
+        world_size = own_world_size if world_size is None else world_size
         size = min(max(_MAX_SCORES // self.num_ids, 1), 1024)
         return self._loader(batches, QueryShard(batches.order(), size, rank=rank, world_size=world_size))
 
@@ -114,5 +129,3 @@ def _at_least(least: int, **values: int) -> None:
     for name, value in values.items():
         if value < least:
             raise ConfigError(f"data.{name} is {value}", wanted=f"at least {least}", fix="correct it in the YAML")
-
-

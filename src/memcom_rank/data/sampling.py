@@ -1,75 +1,56 @@
 """Data room (floor 2): random choices of a training step, vectorised. Each takes its own torch.Generator.
 
-The generator is seeded from (seed, epoch, batch, rank) by the caller, so any step can be drawn again.
+The generator is seeded from (seed, epoch, step, rank) by the caller, so any step can be drawn again.
 """
 
 import torch
 from torch import Generator, Tensor
 
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID, UNKNOWN_ID
-from memcom_rank.data.ragged import Ragged
 
 
-class NegativeSampler:
-    """Draws games that a user has not in training, uniformly and exactly, without rejection.
+def hide(history_BL: Tensor, keep_share: tuple[float, float], generator: Generator) -> tuple[Tensor, Tensor]:
+    """Hide part of each history: what is kept is to be seen, what is held is to be ranked first.
 
-    A user's n games, sorted, leave `num_games - n` others. The r-th of these is r plus the number of own games
-    before it, which one search in the sorted array of (game - its place) gives for all users at once.
+    Every user draws its own share to keep, uniform in `keep_share`, and keeps each game with that probability.
 
     Args:
-        histories: training game ids by user row.
-        num_ids: ids including padding and unknown.
-    """
-
-    def __init__(self, histories: Ragged, num_ids: int) -> None:
-        lengths, self.num_games = histories.lengths, num_ids - FIRST_GAME_ID
-        row = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
-        known = histories.values >= FIRST_GAME_ID
-        row, game = row[known], histories.values[known] - FIRST_GAME_ID
-        key = (row * self.num_games + game).sort().values
-        row, game = key // self.num_games, key % self.num_games
-        self.owned = torch.bincount(row, minlength=len(lengths))
-        self.starts = self.owned.cumsum(0) - self.owned
-        place = torch.arange(len(row)) - self.starts[row]
-        self.keys = row * self.num_games + (game - place)
-
-    def draw(self, rows_B: Tensor, count: int, generator: Generator) -> Tensor:
-        """Return int64 [B, count] game ids, none in the user's training history; 0 where the user owns all games."""
-        left_B1 = (self.num_games - self.owned[rows_B])[:, None]
-        uniform_BK = torch.rand(len(rows_B), count, generator=generator, dtype=torch.float64)
-        nth_BK = (uniform_BK * left_B1).long()
-        rank_BK = torch.searchsorted(self.keys, rows_B[:, None] * self.num_games + nth_BK, right=True)
-        games_BK = nth_BK + rank_BK - self.starts[rows_B][:, None] + FIRST_GAME_ID
-        return games_BK.where(left_B1 > 0, PADDING_ID)
-
-
-def halve(history_BL: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Split each history at random into a kept half (to be seen) and a held half (to be ranked first).
-
-    A history of n games keeps n // 2 games, or n // 2 + 1 with probability one half where n is odd; n = 1 is held,
-    so that the ranker also learns what to say of an empty history.
-
-    Args:
-        history_BL: int64 game ids padded with 0, all padding at the end.
+        history_BL: int64 game ids padded with 0.
+        keep_share: least and greatest share kept.
         generator: source of randomness.
 
     Returns:
-        kept_BL and held_BL: int64, each padded with 0 at the end.
+        kept_BL and held_BL: int64, with 0 where a game is not.
     """
-    real_BL = history_BL != PADDING_ID
-    length_B = real_BL.sum(1)
-    order_BL = torch.rand(history_BL.shape, generator=generator).masked_fill(~real_BL, 2.0).argsort(1)
-    shuffled_BL = history_BL.gather(1, order_BL)
-    odd_B = (torch.rand(length_B.shape, generator=generator) < 0.5) & (length_B > 1)
-    kept_B = (length_B + odd_B.long()) // 2
-    place_L = torch.arange(history_BL.shape[1])
-    kept_BL = shuffled_BL.where(place_L < kept_B[:, None], PADDING_ID)
-    shift_BL = (place_L + kept_B[:, None]).clamp(max=history_BL.shape[1] - 1)
-    held_BL = shuffled_BL.gather(1, shift_BL).where(place_L < (length_B - kept_B)[:, None], PADDING_ID)
-    return kept_BL[:, : max(int(kept_B.max()), 1)], held_BL[:, : max(int((length_B - kept_B).max()), 1)]
+    low, high = keep_share
+    share_B1 = low + (high - low) * torch.rand(len(history_BL), 1, generator=generator)
+    kept_BL = torch.rand(history_BL.shape, generator=generator) < share_B1
+    return history_BL.where(kept_BL, PADDING_ID), history_BL.where(~kept_BL, PADDING_ID)
 
 
 def forget(history_BL: Tensor, share: float, generator: Generator) -> Tensor:
     """Replace a random `share` of the games by the unknown id 1, so that its vector is trained."""
     lost_BL = torch.rand(history_BL.shape, generator=generator) < share
     return history_BL.masked_fill(lost_BL & (history_BL != PADDING_ID), UNKNOWN_ID)
+
+
+def draw_negatives(owned_BL: Tensor, count: int, num_ids: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Draw games uniformly for a whole step, and tell for which users they are negatives.
+
+    Args:
+        owned_BL: int64, all training games of each user, padded with 0.
+        count: K, games to draw, with replacement.
+        num_ids: ids of the vocabulary, padding and unknown included.
+        generator: source of randomness.
+
+    Returns:
+        negatives_K: int64 game ids.
+        real_BK: bool, False where the user has the game in training: never a negative for it.
+    """
+    negatives_K = torch.randint(FIRST_GAME_ID, num_ids, (count,), generator=generator)
+    drawn_U, place_K = torch.unique(negatives_K, return_inverse=True)
+    column_V = torch.zeros(num_ids, dtype=torch.int64)  # 0: not drawn
+    column_V[drawn_U] = torch.arange(1, len(drawn_U) + 1)
+    owned_BU = torch.zeros(len(owned_BL), len(drawn_U) + 1, dtype=torch.bool)
+    owned_BU.scatter_(1, column_V[owned_BL], True)
+    return negatives_K, ~owned_BU[:, 1 + place_K]

@@ -1,5 +1,5 @@
-"""Losses room (floor 1): training losses, one formula a file. Pure tensors."""
+"""Losses room (floor 1): one loss a file, pure functions of scores and weights."""
 
-from memcom_rank.losses.ranknet import ranknet_loss
+from memcom_rank.losses.ranknet import ranknet_loss, top_heavy_weights
 
-__all__ = ["ranknet_loss"]
+__all__ = ["ranknet_loss", "top_heavy_weights"]

@@ -1,6 +1,6 @@
-"""Models room (floor 2): encoder + candidate side = ranker. Plain nn.Modules that know no trainer."""
+"""Models room (floor 2): embedding + matcher = ranker. Plain nn.Modules that know no trainer."""
 
-from memcom_rank.models.encoder import PoolEncoder
+from memcom_rank.models.match import LogSumExpMatch, PoolMatch
 from memcom_rank.models.ranker import Ranker
 
-__all__ = ["PoolEncoder", "Ranker"]
+__all__ = ["LogSumExpMatch", "PoolMatch", "Ranker"]

@@ -1,0 +1,64 @@
+"""Callbacks room (floor 4): popularity and EASE under the ranker's own protocol, cached by the dataset's digest.
+
+Same histories, same candidates, same metrics; EASE's ridge is picked on validation nDCG@10.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from memcom_rank.baselines import Ease, Popularity, gram_matrix, select_ridge
+from memcom_rank.contract.errors import ConfigError
+from memcom_rank.contract.files import new_file
+from memcom_rank.contract.schemas import TEST, VALIDATION
+from memcom_rank.data import RankingData
+from memcom_rank.metrics import RankingMetrics
+
+Values = dict[str, float]
+
+
+def baseline_metrics(data: RankingData, split: str, ks: Sequence[int | None], cache: Path) -> dict[str, Values | str]:
+    """Return {"popularity": {"ndcg@10": ...}, "ease": {...}}; a reason instead of values where one was skipped.
+
+    Args:
+        data: the dataset, of one process.
+        split: "validation" or "test".
+        ks: cutoffs of the metrics.
+        cache: folder of earlier results; one small JSON file per dataset, split and cutoffs.
+    """
+    digest = data.dataset.manifest.digest.removeprefix("sha256:")[:16]
+    name = "-".join(["full" if k is None else str(k) for k in ks])
+    path = cache / f"{digest}-{split}-{name}.json"
+    try:
+        known: dict[str, Values | str] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = _measure(data, split, ks)
+        with new_file(path) as temporary:
+            temporary.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return known
+
+
+def _measure(data: RankingData, split: str, ks: Sequence[int | None]) -> dict[str, Values | str]:
+    dataset = data.dataset
+    facts = (*dataset.interactions(), dataset.manifest.num_users, dataset.manifest.num_ids)
+    found: dict[str, Values | str] = {"popularity": evaluate(Popularity().fit(*facts).score, data, split, ks)}
+    try:
+        gram_GG = gram_matrix(*facts)
+    except ConfigError as reason:
+        return {**found, "ease": reason.seen}
+    ease, _ = select_ridge(gram_GG, lambda fitted: evaluate(fitted.score, data, VALIDATION, [10])["ndcg@10"])
+    return {**found, "ease": {**evaluate(ease.score, data, split, ks), "ridge": ease.ridge}}
+
+
+def evaluate(score: Callable[[Tensor], Tensor], data: RankingData, split: str, ks: Sequence[int | None]) -> Values:
+    """Return the metrics of `score` (history [B, L] -> scores [B, V]) over all users of a split, on this process."""
+    if split not in (VALIDATION, TEST):
+        raise ConfigError(f"split '{split}'", wanted=f"{VALIDATION} or {TEST}", fix="correct the name")
+    metrics = RankingMetrics(ks, data.num_ids)
+    with torch.inference_mode():
+        for batch in data.query_loader(data.dataset.queries(split), rank=0, world_size=1):
+            metrics.update(score(batch.history), batch.targets, batch.grades, batch.history)
+    return {key: float(value) for key, value in metrics.compute().items()}

@@ -1,0 +1,108 @@
+"""Callbacks room (floor 4): summary.json and the closing table of a run.
+
+Keys are stable and flat: `test.ndcg@10`, `baselines.ease.ndcg@10`, `embedding.bytes`, `dataset.digest`, ...
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import WandbLogger
+
+from memcom_rank.callbacks.baseline_metrics import baseline_metrics
+from memcom_rank.callbacks.summary_table import summary_table
+from memcom_rank.contract.files import new_file
+from memcom_rank.contract.schemas import TEST, VALIDATION
+from memcom_rank.models import Ranker
+
+SUMMARY_FILE = "summary.json"
+Summary = dict[str, Any]
+
+
+class RunReport(Callback):
+    """Gathers what a run found out; on rank 0 writes it and prints it.
+
+    Args:
+        command: "fit", "validate" or "test".
+        cache: folder where baselines' results are kept between runs.
+        seed: the run's seed.
+    """
+
+    def __init__(self, *, command: str, cache: Path, seed: int | None) -> None:
+        self.command, self.cache, self.seed = command, cache, seed
+        self.started = time.time()
+        self._validation: dict[str, float] = {}
+        self._epochs = 0
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count finished epochs."""
+        self._epochs = trainer.current_epoch + 1
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close a `validate` run."""
+        if self.command == "validate":
+            self._close(trainer, pl_module, VALIDATION, "val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close a `fit` or `test` run."""
+        self._close(trainer, pl_module, TEST, "test")
+
+    def _close(self, trainer: Trainer, pl_module: LightningModule, split: str, stage: str) -> None:
+        if not trainer.is_global_zero or trainer.sanity_checking:
+            return
+        summary = {
+            "command": self.command,
+            "seed": self.seed,
+            "epochs": self._epochs,
+            **{k.replace("/", "."): float(v) for k, v in trainer.callback_metrics.items() if k.startswith(stage)},
+            **self._size(pl_module),
+            **self._dataset(trainer, split, pl_module.hparams["ks"]),
+            **self._places(trainer),
+            "wall_seconds": round(time.time() - self.started, 2),
+        }
+        with new_file(Path(summary["run"]) / SUMMARY_FILE) as path:
+            path.write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.summary.update(summary)
+        print(summary_table(summary, stage), flush=True)
+
+    def _size(self, pl_module: LightningModule) -> Summary:
+        ranker = pl_module.ranker
+        assert isinstance(ranker, Ranker)
+        embedding = ranker.embedding
+        return {
+            "embedding.technique": type(embedding).__name__,
+            "embedding.bytes": embedding.num_bytes,
+            "embedding.full_bytes": embedding.full_bytes,
+            "embedding.ratio": embedding.ratio,
+            "model.bytes": ranker.num_bytes,
+            "model.full_bytes": ranker.num_bytes - embedding.num_bytes + embedding.full_bytes,
+        }
+
+    def _dataset(self, trainer: Trainer, split: str, ks: list[int | None]) -> Summary:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        manifest = data.dataset.manifest
+        found: Summary = {"dataset.path": str(data.path), "dataset.digest": manifest.digest, **manifest.references}
+        for name, values in baseline_metrics(data, split, ks, self.cache).items():
+            if isinstance(values, str):
+                found[f"baselines.{name}.skipped"] = values
+            else:
+                found |= {f"baselines.{name}.{key}": value for key, value in values.items()}
+        return found
+
+    def _places(self, trainer: Trainer) -> Summary:
+        run = trainer.log_dir or trainer.default_root_dir
+        places: Summary = {"run": str(run), "checkpoint": str(trainer.ckpt_path or "")}
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None and callback.monitor:
+                key = callback.monitor.replace("/", ".")
+                places |= {f"best.{key}": float(callback.best_model_score), "checkpoint": callback.best_model_path}
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                folder = str(Path(logger.experiment.dir).parent)
+                places |= {"wandb.run": folder, "wandb.offline": bool(logger.experiment.offline)}
+        return places

@@ -1,0 +1,37 @@
+"""Train, test and use rankers: `python train.py fit --config ranknet.yaml`.
+
+The one file that knows both houses: where the default dataset is missing, the ETL builds it, once, before any rank
+reads it.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from pytorch_lightning.utilities import rank_zero_only
+
+from memcom_rank.cli import main
+from memcom_rank.contract.manifest import MANIFEST_FILE
+
+CONFIGS = Path(__file__).parent / "configs"
+DEFAULT_DATASET = Path("data/synthetic")
+
+
+def build_default(path: Path) -> None:
+    """Build the embedded synthetic world where it is the dataset asked for and is not there yet.
+
+    Rank 0 builds; the others wait for the manifest, which appears with the whole folder at once.
+    """
+    if path != DEFAULT_DATASET or (path / MANIFEST_FILE).exists():
+        return
+    if rank_zero_only.rank == 0:
+        import data_prep
+
+        print(f"building the default dataset, a synthetic world of games, at {path}", flush=True)
+        data_prep.build(source="synthetic", output=path, seed=1)
+    while not (path / MANIFEST_FILE).exists():
+        time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    sys.exit(main(CONFIGS, build_default))
