@@ -45,3 +45,8 @@ def test_held_out_games_by_row() -> None:
 def test_every_row_lands_in_one_table() -> None:
     tables = [history_table(LOG), held_out_table(LOG, "validation"), held_out_table(LOG, "test")]
     assert sum(len(games) for table in tables for games in table["games"].to_pylist()) == LOG.height
+
+
+def test_order_comes_from_values_not_from_the_rows() -> None:
+    assert history_table(LOG.reverse()) == history_table(LOG)
+    assert held_out_table(LOG.reverse(), "test") == held_out_table(LOG, "test")

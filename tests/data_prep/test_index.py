@@ -41,3 +41,15 @@ def test_rows_by_user_and_unknown_games() -> None:
 def test_integer_games_are_called_by_their_id() -> None:
     log = LOG.head(2).with_columns(game=pl.Series([7, 12]), title=pl.lit(None, pl.String))
     assert game_table(log)["title"].to_list() == ["7", "12"]
+
+
+def test_order_is_stated_not_lucky() -> None:
+    rows = [(user, 999 - game, "train") for user in range(200) for game in range(user % 2, 1000, 7)]
+    log = pl.DataFrame(rows, schema={"user": pl.Int64, "game": pl.Int64, "split": SPLIT}, orient="row")
+    log = log.with_columns(title=pl.lit(None, pl.String)).sort("user", "game")
+    games = game_table(log)
+    counts: dict[int, int] = {}
+    for _, game, _ in rows:
+        counts[game] = counts.get(game, 0) + 1
+    assert games["game"].to_list() == sorted(counts, key=lambda game: (-counts[game], game))  # nearly all are ties
+    assert add_ids(log, games).drop("row", "id").equals(log)

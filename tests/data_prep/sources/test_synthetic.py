@@ -89,3 +89,12 @@ def test_never_a_matrix_of_users_by_games() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 250e6
+
+
+def test_user_numbers_do_not_tell_the_taste() -> None:
+    loved = World(
+        choice=np.array([[1.0, 0.0], [0.0, 1.0]]), affinity=np.ones((2, 2)), taste_share=np.array([0.5, 0.5]),
+        activity=np.array([9.0]), activity_share=np.array([1.0]), titles=["A", "B"],
+    )  # fmt: skip
+    log = play(loved, 2000, seed=1)
+    assert log.filter(pl.col("user") < 1000)["game"].mean() == pytest.approx(0.5, abs=0.08)
