@@ -22,7 +22,7 @@ NUM_IDS, DIM = 41, 8
 
 @dataclass
 class Row:
-    """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m) -> bytes, as in docs."""
+    """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m), as in the docs."""
 
     make: Callable[[int, int], CompressedEmbedding]
     reference: Callable[[dict[str, Tensor], int], Tensor]
@@ -194,6 +194,7 @@ def test_export_matches_eager(embedding, side):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile warns at itself
 def test_compile_matches_eager_forward_and_backward(embedding):
     module, inputs = _side(embedding, "pool")
     wanted = module(*inputs)

@@ -70,7 +70,8 @@ class MEmCom(CompressedEmbedding):
         rows_BL = modulo(ids_BL, self.num_rows)
         pooled_BD = weighted_bag(self.rows_MD, rows_BL, _pick(self.scale_V, ids_BL) * weights_BL)
         if self.bias_V is not None:
-            pooled_BD = pooled_BD + (_pick(self.bias_V, ids_BL) * weights_BL).sum(dim=1, keepdim=True)
+            bias_B1 = (_pick(self.bias_V, ids_BL) * weights_BL).sum(dim=1, keepdim=True)
+            pooled_BD = pooled_BD + bias_B1.to(pooled_BD.dtype)
         return pooled_BD
 
     def score(self, queries_BD: Tensor) -> Tensor:

@@ -1,0 +1,174 @@
+"""Time one training step of the pooled lookup: forward, backward, optimizer; at equal bytes for the compressed ones.
+
+    python benchmarks/embedding_step.py --threads 1 --output benchmarks/results/embedding_step.json
+
+The full table appears in its best formulation too: a comparison with a slow one would flatter compression. The
+formulations take turns within each repeat, so that a busy machine slows all of them alike; medians are reported.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding, embedding_bag
+
+from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, NaiveHash
+
+Step = Callable[[], None]
+RATE, EPSILON = 1e-3, 1e-10
+
+
+def zipf_ids(num_ids: int, batch: int, length: int) -> Tensor:
+    """Game ids [batch, length] from 2, the i-th most popular drawn in proportion to 1 / i."""
+    shares = 1 / torch.arange(1, num_ids - 1, dtype=torch.float64)
+    return torch.multinomial(shares, batch * length, replacement=True).view(batch, length) + 2
+
+
+class Problem:
+    """One batch, and the gradient that a network above the lookup would send back."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        torch.manual_seed(0)
+        self.num_ids, self.dim, self.ratio = args.num_ids, args.dim, args.ratio
+        self.ids_BL = zipf_ids(args.num_ids, args.batch, args.length)
+        self.weights_BL = torch.full(self.ids_BL.shape, 1 / args.length)
+        self.grad_BD = torch.randn(args.batch, args.dim)
+
+    def step(self, pool: Callable[[], Tensor], parameters: list[nn.Parameter], *, fused: bool) -> Step:
+        optimizer = torch.optim.Adam(parameters, lr=RATE, fused=fused)
+
+        def run() -> None:
+            optimizer.zero_grad()
+            pool().backward(self.grad_BD)
+            optimizer.step()
+
+        return run
+
+    def ours(self, technique: CompressedEmbedding) -> Step:
+        return self.step(lambda: technique.pool(self.ids_BL, self.weights_BL), list(technique.parameters()), fused=True)
+
+
+def full_naive(p: Problem) -> Step:
+    table = nn.Embedding(p.num_ids, p.dim, padding_idx=0)
+    return p.step(lambda: table(p.ids_BL).mean(dim=1), [table.weight], fused=False)
+
+
+def full_bag(p: Problem) -> Step:
+    table = Full(p.num_ids, p.dim).table_VD
+    return p.step(
+        lambda: embedding_bag(p.ids_BL, table, mode="sum", per_sample_weights=p.weights_BL, padding_idx=0),
+        [table],
+        fused=True,
+    )
+
+
+def full_rowwise(p: Problem) -> Step:
+    """The best formulation known: gradients of the used rows only, summed per row, and one Adagrad state per row."""
+    table_VD = Full(p.num_ids, p.dim).table_VD.detach()
+    squares_V = torch.zeros(p.num_ids)
+
+    def run() -> None:
+        pooled_BD = embedding_bag(p.ids_BL, table_VD, mode="sum", per_sample_weights=p.weights_BL)
+        assert pooled_BD.shape == p.grad_BD.shape
+        sorted_N, places_N = p.ids_BL.view(-1).int().sort()
+        used_U, counts_U = torch.unique_consecutive(sorted_N, return_counts=True)
+        used_U = used_U.long()
+        weights_N = p.weights_BL.view(-1)[places_N]
+        bags_N = places_N // p.ids_BL.shape[1]
+        grad_UD = embedding_bag(
+            bags_N, p.grad_BD, counts_U.cumsum(0) - counts_U, mode="sum", per_sample_weights=weights_N
+        )
+        squares_U = squares_V.index_select(0, used_U) + torch.linalg.vecdot(grad_UD, grad_UD) / p.dim
+        squares_V.index_copy_(0, used_U, squares_U)
+        grad_UD.mul_((-RATE * (squares_U + EPSILON).rsqrt()).unsqueeze(1))
+        table_VD.index_add_(0, used_U, grad_UD)
+
+    return run
+
+
+def memcom_naive(p: Problem) -> Step:
+    technique = MEmCom(p.num_ids, p.dim, bias=False, target_ratio=p.ratio)
+    scale_V1 = nn.Parameter(technique.scale_V.detach().unsqueeze(1))
+
+    def pool() -> Tensor:
+        rows_BLD = embedding((p.ids_BL - 2) % technique.num_rows, technique.rows_MD)
+        return (rows_BLD * embedding(p.ids_BL, scale_V1)).mean(dim=1)
+
+    return p.step(pool, [technique.rows_MD, scale_V1], fused=False)
+
+
+def memcom_torch_bag(p: Problem) -> Step:
+    technique = MEmCom(p.num_ids, p.dim, bias=False, target_ratio=p.ratio)
+
+    def pool() -> Tensor:
+        scale_BL = technique.scale_V.index_select(0, p.ids_BL.view(-1)).view_as(p.ids_BL) * p.weights_BL
+        rows_BL = (p.ids_BL - 2) % technique.num_rows
+        return embedding_bag(rows_BL, technique.rows_MD, mode="sum", per_sample_weights=scale_BL)
+
+    return p.step(pool, list(technique.parameters()), fused=True)
+
+
+FULL_BEST, MEMCOM_NAIVE = "full: own sums of used rows, row-wise Adagrad", "MEmCom: gather * gather, mean, Adam"
+FORMULATIONS: dict[str, Callable[[Problem], Step]] = {
+    "full: nn.Embedding, mean, Adam": full_naive,
+    "full: torch embedding_bag, fused Adam": full_bag,
+    "full: ours (Full), fused Adam": lambda p: p.ours(Full(p.num_ids, p.dim)),
+    FULL_BEST: full_rowwise,
+    MEMCOM_NAIVE: memcom_naive,
+    "MEmCom: torch embedding_bag, fused Adam": memcom_torch_bag,
+    "MEmCom: ours, no bias, fused Adam": lambda p: p.ours(MEmCom(p.num_ids, p.dim, bias=False, target_ratio=p.ratio)),
+    "MEmCom: ours, bias, fused Adam": lambda p: p.ours(MEmCom(p.num_ids, p.dim, bias=True, target_ratio=p.ratio)),
+    "naive hash: ours, fused Adam": lambda p: p.ours(NaiveHash(p.num_ids, p.dim, target_ratio=p.ratio)),
+}
+
+
+def measure(steps: dict[str, Step], repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of every repeat of every step, after two unmeasured rounds."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for repeat in range(-2, repeats):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if repeat >= 0:
+                times[name].append((time.perf_counter() - start) * 1e3)
+    return times
+
+
+def markdown(medians: dict[str, float]) -> str:
+    lines = ["| formulation | ms/step | x full's best | naive MEmCom / it |", "|---|---:|---:|---:|"]
+    best, naive = medians[FULL_BEST], medians[MEMCOM_NAIVE]
+    lines += [f"| {name} | {ms:.1f} | {ms / best:.2f} | {naive / ms:.1f} |" for name, ms in medians.items()]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--num-ids", type=int, default=500_000)
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--length", type=int, default=128)
+    parser.add_argument("--ratio", type=float, default=16.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    problem = Problem(args)
+    times = measure({name: make(problem) for name, make in FORMULATIONS.items()}, args.repeats)
+    medians = {name: statistics.median(ms) for name, ms in times.items()}
+    print(markdown(medians))
+    if args.output:
+        options = {name: value for name, value in vars(args).items() if name != "output"}
+        machine = {"torch": torch.__version__, "machine": platform.machine(), "python": platform.python_version()}
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps({"options": options, **machine, "median_ms": medians, "ms": times}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from memcom_rank.embeddings.bag import weighted_bag
+
+
+def slow_bag(table_MD, rows_BL, weights_BL):
+    sums = []
+    for rows_L, weights_L in zip(rows_BL.tolist(), weights_BL, strict=True):
+        total = torch.zeros(table_MD.shape[1], dtype=table_MD.dtype)
+        for row, weight in zip(rows_L, weights_L, strict=True):
+            total = total + weight * table_MD[row]
+        sums.append(total)
+    return torch.stack(sums)
+
+
+@pytest.mark.parametrize(("bags", "length", "rows"), [(1, 1, 1), (4, 7, 3), (3, 2, 50), (2, 0, 5)])
+def test_values_and_gradients_equal_a_loop(bags, length, rows):
+    generator = torch.Generator().manual_seed(0)
+    rows_BL = torch.randint(0, rows, (bags, length), generator=generator)
+    leaves = [torch.randn(rows, 5, generator=generator), torch.randn(bags, length, generator=generator)]
+    grad_BD = torch.randn(bags, 5, generator=generator)
+    results = []
+    for bag in (weighted_bag, slow_bag):
+        table_MD, weights_BL = (leaf.clone().requires_grad_() for leaf in leaves)
+        out_BD = bag(table_MD, rows_BL, weights_BL)
+        if out_BD.requires_grad:
+            out_BD.backward(grad_BD)
+        grads = [torch.zeros_like(t) if t.grad is None else t.grad for t in (table_MD, weights_BL)]
+        results.append([out_BD.detach(), *grads])
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_only_the_wanted_gradients_are_made():
+    table_MD, weights_BL = torch.randn(4, 3, requires_grad=True), torch.ones(2, 2)
+    weighted_bag(table_MD, torch.tensor([[0, 3], [3, 3]]), weights_BL).sum().backward()
+    assert table_MD.grad.tolist() == [[1.0] * 3, [0.0] * 3, [0.0] * 3, [3.0] * 3]
+    frozen = table_MD.detach()
+    weights_BL.requires_grad_()
+    weighted_bag(frozen, torch.tensor([[0, 3], [3, 3]]), weights_BL).sum().backward()
+    torch.testing.assert_close(weights_BL.grad, frozen.sum(dim=1)[torch.tensor([[0, 3], [3, 3]])])
+
+
+def test_an_expanded_gradient_is_accepted():
+    table_MD = torch.randn(4, 3, requires_grad=True)
+    weighted_bag(table_MD, torch.tensor([[1, 2]]), torch.ones(1, 2)).backward(torch.ones(1, 1).expand(1, 3))
+    assert table_MD.grad[1].tolist() == [1.0, 1.0, 1.0]

@@ -1,0 +1,74 @@
+"""The shipped overlays, through the parser that LightningCLI uses: a class path becomes (num_ids, dim) -> technique."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonargparse
+import pytest
+
+from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, NaiveHash
+
+# the newer name of instantiate_classes is younger than the oldest jsonargparse that the project takes
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+OVERLAYS = Path(__file__).parents[2] / "configs/embedding"
+
+
+class Model:
+    """Stands for a ranker: takes the technique as a callable and fills in the dataset's facts."""
+
+    def __init__(self, embedding: Callable[[int, int], CompressedEmbedding], dim: int = 64) -> None:
+        self.embedding = embedding(1000, dim)
+
+
+def build(*args: str) -> CompressedEmbedding:
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--config", action="config")
+    parser.add_subclass_arguments(Model, "model")
+    parser.set_defaults({"model": {"class_path": f"{__name__}.Model"}})
+    return parser.instantiate_classes(parser.parse_args(list(args))).model.embedding
+
+
+@pytest.mark.parametrize(("overlay", "kind"), [("full", Full), ("memcom", MEmCom), ("naive_hash", NaiveHash)])
+def test_an_overlay_builds_its_technique(overlay, kind):
+    made = build(f"--config={OVERLAYS / overlay}.yaml")
+    assert type(made) is kind
+    assert (made.num_ids, made.dim) == (1000, 64)
+    assert made.ratio == 1 if kind is Full else 16 <= made.ratio < 17
+
+
+@pytest.mark.parametrize("first", ["full", "memcom", "naive_hash"])
+@pytest.mark.parametrize("second", ["full", "memcom", "naive_hash"])
+@pytest.mark.filterwarnings("ignore:Due to class_path change")
+def test_a_later_overlay_replaces_an_earlier_one_whole(first, second, tmp_path):
+    text = (OVERLAYS / f"{first}.yaml").read_text()
+    for old, new in [("16.0", "null"), ("budget_bytes: null", "budget_bytes: 64kB"), ("bias: true", "bias: false")]:
+        text = text.replace(old, new)
+    (tmp_path / "first.yaml").write_text(text)
+    made = build(f"--config={tmp_path / 'first.yaml'}", f"--config={OVERLAYS / second}.yaml")
+    alone = build(f"--config={OVERLAYS / second}.yaml")
+    assert type(made) is type(alone)
+    assert {n: p.shape for n, p in made.named_parameters()} == {n: p.shape for n, p in alone.named_parameters()}
+
+
+def test_knobs_can_be_turned_on_the_command_line():
+    flag = "--model.init_args.embedding.init_args"
+    made = build(f"--config={OVERLAYS / 'memcom.yaml'}", f"{flag}.bias=false", f"{flag}.target_ratio=8")
+    assert isinstance(made, MEmCom)
+    assert made.bias_V is None
+    assert 8 <= made.ratio < 9
+
+
+def test_a_byte_budget_on_the_command_line_takes_the_whole_technique():
+    # a null in a flag of its own arrives as the text "None" (jsonargparse 4.53), so the ratio is not unset by one
+    value = (
+        '{"class_path": "memcom_rank.embeddings.MEmCom", "init_args": {"target_ratio": null, "budget_bytes": "20kB"}}'
+    )
+    made = build(f"--config={OVERLAYS / 'memcom.yaml'}", f"--model.init_args.embedding={value}")
+    assert isinstance(made, MEmCom)
+    assert 19_000 < made.num_bytes <= 20_000
+
+
+def test_a_misspelt_knob_is_refused():
+    with pytest.raises(jsonargparse.ArgumentError, match="target_ration"):
+        build(f"--config={OVERLAYS / 'memcom.yaml'}", "--model.init_args.embedding.init_args.target_ration=8")
