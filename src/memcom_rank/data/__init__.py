@@ -1,4 +1,4 @@
-"""Data room (floor 2): a dataset folder -> padded batches for this rank and worker. Reads with pyarrow, never polars."""
+"""Data room (floor 2): a dataset folder -> padded batches of this rank. Reads with pyarrow, never polars."""
 
 from memcom_rank.data.batches import QueryBatch, TrainBatch
 from memcom_rank.data.dataset import RankingDataset

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
+from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data.dataset import Queries, RankingDataset
 from memcom_rank.data.sampling import draw_negatives, forget, hide
 
@@ -24,6 +25,7 @@ class TrainBatch(NamedTuple):
     """One training step. All ids are int64, 0 where there is none.
 
     Attributes:
+        seed: of the random choices left to the ranker (dropout), so that any step can be taken again.
         history: [B, L], the games of each user that the ranker sees.
         held: [B, L], its hidden games: preferred to every negative.
         negatives: [K], sampled games, shared by the users of the step.
@@ -33,6 +35,7 @@ class TrainBatch(NamedTuple):
         weights: float32 [B, G], how much each graded pair counts; 0 where there is none.
     """
 
+    seed: int
     history: Tensor
     held: Tensor
     negatives: Tensor
@@ -87,25 +90,28 @@ class TrainBatches(Dataset[TrainBatch]):
     def __getitem__(self, key: BatchKey) -> TrainBatch:
         generator = Generator().manual_seed(key.seed)
         owned = self.dataset.histories.padded(key.rows)
-        kept, held = hide(self._shortened(key.rows, owned, generator), self.keep_share, generator)
+        kept, held = hide(self._shortened(owned, generator), self.keep_share, generator)
         negatives, real = draw_negatives(owned, self.num_negatives, self.dataset.manifest.num_ids, generator)
         history = forget(kept, self.forget_share, generator)
-        return TrainBatch(history, held, negatives, real, *self._graded(key.rows, generator))
+        graded = self._graded(key.rows, generator)
+        seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        return TrainBatch(seed, history, held, negatives, real, *graded)
 
-    def _shortened(self, rows_B: Tensor, owned_BL: Tensor, generator: Generator) -> Tensor:
+    def _shortened(self, owned_BL: Tensor, generator: Generator) -> Tensor:
         """Cut long histories to `max_history` games: one at random from each of as many equal stretches, in order."""
         if owned_BL.shape[1] <= self.max_history:
             return owned_BL
-        length_B1 = self.dataset.histories.lengths[rows_B, None]
-        stretch_B1 = length_B1.clamp(min=self.max_history).double() / self.max_history
-        jitter_BM = torch.rand(len(rows_B), self.max_history, generator=generator, dtype=torch.float64)
-        long_B1 = length_B1 > self.max_history
-        place_BM = ((torch.arange(self.max_history) + jitter_BM * long_B1) * stretch_B1).long()
-        return owned_BL.gather(1, place_BM.clamp(max=owned_BL.shape[1] - 1))
+        most = self.max_history
+        length_B1 = (owned_BL != PADDING_ID).sum(1, keepdim=True)
+        # whole numbers, so that stretches share no game; each holds one where the history is short
+        edges_BE = torch.arange(most + 1) * length_B1.clamp(min=most) // most
+        jitter_BM = torch.rand(len(owned_BL), most, generator=generator, dtype=torch.float64)
+        return owned_BL.gather(1, edges_BE[:, :-1] + (jitter_BM * edges_BE.diff()).long())
 
     def _graded(self, rows_B: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
         data = self.dataset
-        starts_B1, counts_B1 = data.pair_offsets[rows_B, None], data.pair_offsets.diff()[rows_B, None]
+        starts_B1 = data.pair_offsets[rows_B, None]
+        counts_B1 = data.pair_offsets[rows_B + 1, None] - starts_B1
         shape = (len(rows_B), self.num_graded if len(data.preferred) else 0)
         place_BG = (torch.rand(shape, generator=generator, dtype=torch.float64) * counts_B1).long()
         index_BG = (starts_B1 + place_BG).clamp(max=max(len(data.preferred) - 1, 0))

@@ -10,8 +10,20 @@ from torch import Tensor
 
 from memcom_rank.contract.errors import DatasetError
 from memcom_rank.contract.manifest import Manifest, read_manifest
-from memcom_rank.contract.schemas import GAMES, HISTORIES, PAIRS, TEST, VALIDATION, check_schema, file_name
-from memcom_rank.data.ragged import Ragged, append
+from memcom_rank.contract.schemas import (
+    FIRST_GAME_ID,
+    GAMES,
+    HISTORIES,
+    PAIRS,
+    TEST,
+    UNKNOWN_ID,
+    VALIDATION,
+    check_schema,
+    file_name,
+)
+from memcom_rank.data.ragged import Ragged, append, select
+
+_REBUILD = "rebuild the dataset with: python -m data_prep build --overwrite"
 
 
 class Queries(NamedTuple):
@@ -41,7 +53,9 @@ class RankingDataset:
         histories: training game ids by user row.
         grades: grades of those games, same layout.
         pair_offsets: int64 [num_users + 1], where each user's graded pairs lie in the next three.
-        preferred: int64 [num_pairs]; other: int64 [num_pairs]; weights: float32 [num_pairs].
+        preferred: int64 [num_pairs], the more played game of each pair.
+        other: int64 [num_pairs], the less played one.
+        pair_weights: float32 [num_pairs].
 
     Raises:
         DatasetError: missing, damaged, of another version, or not as its manifest says.
@@ -51,18 +65,15 @@ class RankingDataset:
         self.path = Path(path)
         self.manifest: Manifest = read_manifest(self.path)
         histories = self._read(HISTORIES, ["games", "grades"])
-        self.histories = Ragged.from_arrow(histories["games"])
+        self.histories = self._games(HISTORIES, histories)
         self.grades = Ragged.from_arrow(histories["grades"])
-        if len(self.histories.lengths) != self.manifest.num_users:
-            raise DatasetError(
-                f"{self.path / file_name(HISTORIES)} has {len(self.histories.lengths)} users",
-                wanted=f"{self.manifest.num_users}, as its manifest says",
-                fix="rebuild the dataset with: python -m data_prep build --overwrite",
-            )
         pairs = self._read(PAIRS, ["row", "preferred", "other", "weight"])
         rows = _tensor(pairs["row"])
+        self._check_range(PAIRS, "row", rows, 0, self.manifest.num_users)
         self.pair_offsets = torch.searchsorted(rows, torch.arange(self.manifest.num_users + 1))
         self.preferred, self.other = _tensor(pairs["preferred"]), _tensor(pairs["other"])
+        for name, ids in (("preferred", self.preferred), ("other", self.other)):
+            self._check_range(PAIRS, name, ids, FIRST_GAME_ID, self.manifest.num_ids)
         self.pair_weights = torch.from_numpy(pairs["weight"].to_numpy().copy())
 
     def queries(self, split: str) -> Queries:
@@ -72,7 +83,7 @@ class RankingDataset:
         if split == TEST:  # by then the validation games are known, to the ranker and to every baseline
             known_rows, known, _ = self._held_out(VALIDATION)
             histories = append(histories, known_rows, known)
-        return Queries(rows, _select(histories, rows), targets, grades)
+        return Queries(rows, select(histories, rows), targets, grades)
 
     def everything(self) -> Queries:
         """Return all users with every game known of them, held-out games too, and nothing left to find."""
@@ -99,7 +110,15 @@ class RankingDataset:
 
     def _held_out(self, split: str) -> tuple[Tensor, Ragged, Ragged]:
         table = self._read(split, ["row", "games", "grades"])
-        return _tensor(table["row"]), Ragged.from_arrow(table["games"]), Ragged.from_arrow(table["grades"])
+        rows = _tensor(table["row"])
+        self._check_range(split, "row", rows, 0, self.manifest.num_users)
+        return rows, self._games(split, table), Ragged.from_arrow(table["grades"])
+
+    def _games(self, name: str, table: pa.Table) -> Ragged:
+        games = Ragged.from_arrow(table["games"])
+        least = FIRST_GAME_ID if name == HISTORIES else UNKNOWN_ID  # only held-out games may be unknown in training
+        self._check_range(name, "games", games.values, least, self.manifest.num_ids)
+        return games
 
     def _read(self, table: str, columns: list[str] | None) -> pa.Table:
         file = self.path / file_name(table)
@@ -107,23 +126,30 @@ class RankingDataset:
             with pq.ParquetFile(file, memory_map=True) as parquet:
                 seen = parquet.schema_arrow
                 check_schema(table, seen, user_type=self.manifest.user_type, game_type=self.manifest.game_type)
+                self._check_rows(table, parquet.metadata.num_rows)
                 return parquet.read(columns)
-        except (OSError, pa.ArrowInvalid) as error:
+        except (OSError, pa.ArrowException) as error:
             raise DatasetError(
-                f"{file} cannot be read: {error}",
-                wanted="a whole Parquet file",
-                fix="rebuild the dataset with: python -m data_prep build --overwrite",
+                f"{file} cannot be read: {error}", wanted="a whole Parquet file", fix=_REBUILD
             ) from error
+
+    def _check_range(self, table: str, column: str, values: Tensor, least: int, end: int) -> None:
+        if len(values) and not least <= int(values.min()) <= int(values.max()) < end:
+            raise DatasetError(
+                f"{self.path / file_name(table)} holds {column} from {int(values.min())} to {int(values.max())}",
+                wanted=f"{least} to {end - 1}, as its manifest says",
+                fix=_REBUILD,
+            )
+
+    def _check_rows(self, table: str, seen: int) -> None:
+        wanted = {HISTORIES: self.manifest.num_users, GAMES: self.manifest.num_games}.get(table, seen)
+        if seen != wanted:
+            raise DatasetError(
+                f"{self.path / file_name(table)} has {seen} rows",
+                wanted=f"{wanted}, as its manifest says",
+                fix=_REBUILD,
+            )
 
 
 def _tensor(column: pa.ChunkedArray) -> Tensor:
     return torch.from_numpy(column.to_numpy().astype("int64"))
-
-
-def _select(lists: Ragged, rows: Tensor) -> Ragged:
-    lengths = lists.lengths[rows]
-    padded = lists.padded(rows)
-    inside = torch.arange(padded.shape[1]) < lengths[:, None]
-    offsets = torch.zeros(len(rows) + 1, dtype=torch.int64)
-    torch.cumsum(lengths, dim=0, out=offsets[1:])
-    return Ragged(offsets, padded[inside])

@@ -1,17 +1,17 @@
 """Data room (floor 2): the LightningDataModule, loaders for this rank over one dataset folder."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
-
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from memcom_rank.contract.errors import ConfigError, DatasetError
 from memcom_rank.contract.schemas import TEST, VALIDATION
-from memcom_rank.data.batches import QueryBatch, QueryBatches, TrainBatch, TrainBatches
+from memcom_rank.data.batches import BatchKey, QueryBatch, QueryBatches, TrainBatch, TrainBatches
 from memcom_rank.data.dataset import Queries, RankingDataset
-from memcom_rank.data.shards import QueryShard, TrainShard
+from memcom_rank.data.shards import QueryShard, TrainLoader, TrainShard
 
 _MAX_SCORES = 2**24  # scores held at once in evaluation: 64 MB of float32, whatever the catalogue
 
@@ -49,6 +49,7 @@ class RankingData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # more processes than users to evaluate
         self.save_hyperparameters(logger=False)
         _at_least(1, batch_size=batch_size, num_negatives=num_negatives, max_history=max_history)
         _at_least(0, num_graded=num_graded, num_workers=num_workers)
@@ -83,15 +84,15 @@ class RankingData(LightningDataModule):
             )
         rank, world_size = self._place()
         shard = TrainShard(rows, self.batch_size, seed=self.seed, rank=rank, world_size=world_size)
-        return self._loader(self._train, shard)
+        return TrainLoader(self._train, **self._options(shard))
 
     def val_dataloader(self) -> DataLoader[QueryBatch]:
         """Return this rank's share of the validation users."""
-        return self.query_loader(self.dataset.queries(VALIDATION))
+        return self.query_loader(self._held_out(VALIDATION))
 
     def test_dataloader(self) -> DataLoader[QueryBatch]:
         """Return this rank's share of the test users."""
-        return self.query_loader(self.dataset.queries(TEST))
+        return self.query_loader(self._held_out(TEST))
 
     def predict_dataloader(self) -> DataLoader[QueryBatch]:
         """Return this rank's share of all users, each with all games known of it."""
@@ -106,23 +107,33 @@ class RankingData(LightningDataModule):
         rank = own_rank if rank is None else rank
         world_size = own_world_size if world_size is None else world_size
         size = min(max(_MAX_SCORES // self.num_ids, 1), 1024)
-        return self._loader(batches, QueryShard(batches.order(), size, rank=rank, world_size=world_size))
+        shard = QueryShard(batches.order(), size, rank=rank, world_size=world_size)
+        return DataLoader(batches, **self._options(shard))
+
+    def _held_out(self, split: str) -> Queries:
+        queries = self.dataset.queries(split)
+        if not len(queries.rows):
+            raise DatasetError(
+                f"'{self.path}' has no user in its split {split}",
+                wanted="users with held-out games",
+                fix="rebuild it with another --split or a smaller --min-games",
+            )
+        return queries
 
     def _place(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
 
-    def _loader(self, batches, shard):  # type: ignore[no-untyped-def]
+    def _options(self, shard: Sampler[BatchKey]) -> dict[str, Any]:
         workers = self.num_workers
-        return DataLoader(
-            batches,
-            sampler=shard,
-            batch_size=None,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            multiprocessing_context="spawn" if workers else None,
-            pin_memory=torch.cuda.is_available(),
-        )
+        return {
+            "sampler": shard,
+            "batch_size": None,
+            "num_workers": workers,
+            "persistent_workers": workers > 0,
+            "multiprocessing_context": "spawn" if workers else None,
+            "pin_memory": torch.cuda.is_available(),
+        }
 
 
 def _at_least(least: int, **values: int) -> None:

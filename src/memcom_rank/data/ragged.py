@@ -24,21 +24,19 @@ class Ragged(NamedTuple):
     def from_arrow(cls, column: pa.ChunkedArray) -> "Ragged":
         """Read a list column without a Python loop over rows."""
         array = column.combine_chunks()
-        if isinstance(array, pa.ChunkedArray):  # zero chunks stay chunked
-            array = pa.array([], type=column.type)
         offsets = torch.from_numpy(array.offsets.to_numpy().astype("int64"))
         values = torch.from_numpy(array.values.to_numpy(zero_copy_only=False).astype("int64"))
         return cls(offsets - offsets[0], values[offsets[0] : offsets[-1]])
 
     @property
     def lengths(self) -> Tensor:
-        """int64 [N]: the length of each list."""
+        """int64 [N]: the length of each list. Counts all N: for a batch of rows use `offsets`."""
         return self.offsets.diff()
 
     def padded(self, rows_B: Tensor) -> Tensor:
         """Return the lists `rows_B` as int64 [B, L], padded at the end with id 0; L is the longest, at least 1."""
-        starts_B, lengths_B = self.offsets[rows_B], self.lengths[rows_B]
-        return self.take(starts_B, lengths_B)
+        starts_B = self.offsets[rows_B]
+        return self.take(starts_B, self.offsets[rows_B + 1] - starts_B)
 
     def take(self, starts_B: Tensor, lengths_B: Tensor) -> Tensor:
         """Return `values[start : start + length]` for each b as int64 [B, L], padded at the end with id 0."""
@@ -51,16 +49,26 @@ class Ragged(NamedTuple):
         return self.values[index_BL].where(inside_BL, PADDING_ID)
 
 
+def select(lists: Ragged, rows: Tensor) -> Ragged:
+    """Return list `rows[n]` of `lists` as list n."""
+    starts = lists.offsets[rows]
+    lengths = lists.offsets[rows + 1] - starts
+    return Ragged(_offsets(lengths), lists.values[_positions(starts, lengths)])
+
+
 def append(first: Ragged, rows: Tensor, second: Ragged) -> Ragged:
     """Return `first` with list n of `second` appended to its list `rows[n]`; `rows` are distinct."""
     extra_N = torch.zeros_like(first.lengths)
     extra_N[rows] = second.lengths
-    offsets = torch.zeros_like(first.offsets)
-    torch.cumsum(first.lengths + extra_N, dim=0, out=offsets[1:])
+    offsets = _offsets(first.lengths + extra_N)
     values = torch.empty(int(offsets[-1]), dtype=torch.int64)
     values[_positions(offsets[:-1], first.lengths)] = first.values
     values[_positions((offsets[:-1] + first.lengths)[rows], second.lengths)] = second.values
     return Ragged(offsets, values)
+
+
+def _offsets(lengths: Tensor) -> Tensor:
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
 def _positions(starts: Tensor, lengths: Tensor) -> Tensor:

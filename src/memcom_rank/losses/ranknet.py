@@ -7,7 +7,7 @@ Gradient Descent", equations 1-3).
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import softplus
 
 
 def ranknet_loss(
@@ -24,7 +24,7 @@ def ranknet_loss(
         pair_weights_NK: how much each of its pairs counts; None for 1 / K each.
     """
     with torch.autocast(preferred_N.device.type, enabled=False):
-        losses_NK = F.softplus(_fp32_or_wider(other_NK) - _fp32_or_wider(preferred_N)[:, None])
+        losses_NK = softplus(_fp32_or_wider(other_NK) - _fp32_or_wider(preferred_N)[:, None])
         weights_N = weights_N.to(losses_NK.dtype)
         losses_N = losses_NK.mean(1) if pair_weights_NK is None else (pair_weights_NK * losses_NK).sum(1)
         total = weights_N.sum()
@@ -48,7 +48,7 @@ def top_heavy_weights(preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor) ->
         gaps_NK = _fp32_or_wider(other_NK) - _fp32_or_wider(preferred_N)[:, None]
         gaps_NK = gaps_NK.masked_fill(~real_NK, -torch.inf)
         log_total_N1 = torch.logaddexp(gaps_NK.logsumexp(1, keepdim=True), gaps_NK.new_zeros(1))
-        return (F.softplus(gaps_NK) - log_total_N1).exp() * real_NK
+        return (softplus(gaps_NK) - log_total_N1).exp() * real_NK
 
 
 def _fp32_or_wider(scores: Tensor) -> Tensor:

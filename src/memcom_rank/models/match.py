@@ -7,14 +7,16 @@ chosen ones in training and the whole catalogue through the technique's own stru
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag, pad
 
+from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.embeddings import CompressedEmbedding
 
 Against = Callable[[Tensor], Tensor]  # queries [Q, D] -> scores [Q, C]
-_MAX_EXPONENT = 80.0  # exp stays finite in fp32
+_MAX_EXPONENT = 60.0  # exp, and its sum over the longest history, stay finite in fp32
+_MAX_LIKENESS = 2**26  # history games x games compared at once without gradients: 256 MB of fp32
 
 
 class PoolMatch(nn.Module):
@@ -57,12 +59,17 @@ class LogSumExpMatch(nn.Module):
     Costs distinct history games x games scored.
 
     Args:
-        match_dim: components compared game by game.
+        match_dim: components compared game by game; the rest of the embedding's width is pooled.
         power, dropout: as for `PoolMatch`.
+
+    Raises:
+        ConfigError: `match_dim` is below 1 or, when called, above the embedding's width.
     """
 
     def __init__(self, *, match_dim: int, power: float = 0.5, dropout: float = 0.1) -> None:
         super().__init__()
+        if match_dim < 1:
+            raise _wrong_width(match_dim, "at least 1")
         self.match_dim, self.power = match_dim, power
         self.pool = PoolMatch(power=power, dropout=dropout)
         self.gain = nn.Parameter(torch.ones(match_dim))
@@ -71,14 +78,35 @@ class LogSumExpMatch(nn.Module):
     def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
         """Return scores [B, C] for int64 histories padded with 0."""
         pooled_dim = embedding.dim - self.match_dim
-        query_BD = F.pad(self.pool.query(embedding, history_BL)[:, :pooled_dim], (0, self.match_dim))
+        if pooled_dim < 0:
+            raise _wrong_width(self.match_dim, f"at most the embedding's dim, {embedding.dim}")
+        query_BD = pad(self.pool.query(embedding, history_BL)[:, :pooled_dim], (0, self.match_dim))
+        scores_BC = against(query_BD)
+        users = self._users_at_once(embedding, history_BL, scores_BC.shape[1])
+        near = [self._near(embedding, history_bL, against) for history_bL in torch.split(history_BL, users)]
+        return scores_BC.float() + (near[0] if len(near) == 1 else torch.cat(near))
+
+    def _near(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
+        """Return the log-sum-exp term [B, C]."""
         ids_U, place_BL = torch.unique(history_BL, return_inverse=True)  # each game of the batch compared once
-        single_UD = F.pad(embedding(ids_U)[:, pooled_dim:] * self.gain, (pooled_dim, 0))
-        scores_BC, likeness_UC = against(query_BD), against(single_UD)
+        single_UD = pad(embedding(ids_U)[:, -self.match_dim :] * self.gain, (embedding.dim - self.match_dim, 0))
+        likeness_UC = against(single_UD)
         with torch.autocast(history_BL.device.type, enabled=False):  # a sum of exponentials is no place for bf16
             real_BL = (history_BL != PADDING_ID).float()
-            count_B1 = real_BL.sum(1, keepdim=True).clamp(min=1)
+            weights_BL = real_BL / real_BL.sum(1, keepdim=True).clamp(min=1) ** self.power
             near_UC = likeness_UC.float().clamp(max=_MAX_EXPONENT).exp()
-            weights_BL = real_BL / count_B1**self.power
-            near_BC = F.embedding_bag(place_BL, near_UC, mode="sum", per_sample_weights=weights_BL)
-            return scores_BC.float() + (near_BC + self.floor.exp()).log()
+            near_BC = embedding_bag(place_BL, near_UC, mode="sum", per_sample_weights=weights_BL)
+            return (near_BC + self.floor.exp()).log()
+
+    @staticmethod
+    def _users_at_once(embedding: CompressedEmbedding, history_BL: Tensor, num_games: int) -> int:
+        """Return how many histories to compare at once; with gradients, which keep every part anyway, all."""
+        num_users, longest = history_BL.shape
+        most = _MAX_LIKENESS // num_games  # distinct history games
+        if torch.is_grad_enabled() or most >= min(num_users * longest, embedding.num_ids):
+            return max(num_users, 1)
+        return max(most // longest, 1)
+
+
+def _wrong_width(match_dim: int, wanted: str) -> ConfigError:
+    return ConfigError(f"match_dim is {match_dim}", wanted=wanted, fix="try half of the model's dim")

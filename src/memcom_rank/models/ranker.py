@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from memcom_rank.contract.schemas import FIRST_GAME_ID
 from memcom_rank.embeddings import CompressedEmbedding
 
-_MAX_LIKENESS = 2**26  # history games x catalogue compared at once in evaluation: 256 MB of fp32
-
 
 class Ranker(nn.Module):
     """Scores games for histories: match(history, game) + bias(game).
@@ -32,11 +30,7 @@ class Ranker(nn.Module):
         Args:
             history_BL: int64 ids padded with 0. Scores of ids 0 and 1 mean nothing.
         """
-        num_ids, longest = self.embedding.num_ids, history_BL.shape[1]
-        fits = min(num_ids, _MAX_LIKENESS // num_ids)  # distinct history games
-        users = len(history_BL) if fits >= num_ids else max(fits // longest, 1)
-        parts = [self.match(self.embedding, part, self.embedding.score) for part in history_BL.split(users)]
-        scores_BV = parts[0] if len(parts) == 1 else torch.cat(parts)
+        scores_BV: Tensor = self.match(self.embedding, history_BL, self.embedding.score)
         return scores_BV if self.game_bias is None else scores_BV + self.game_bias
 
     def score(self, history_BL: Tensor, games_C: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Each step hides a part of every user's games and ranks it above sampled games the user has not.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from memcom_rank.contract.errors import CheckpointError
+from memcom_rank.contract.errors import CheckpointError, ConfigError
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data import QueryBatch, TrainBatch
 from memcom_rank.embeddings import CompressedEmbedding
@@ -51,7 +52,11 @@ class RankNet(LightningModule):
         top_k: int = 10,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(logger=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
+            self.save_hyperparameters(logger=False)
+        # settings where the command line made them; made in Python they are objects, which no checkpoint should hold
+        self.remove_ignored_hparams([name for name in ("embedding", "match") if callable(self.hparams[name])])
         self.ranker = Ranker(embedding(num_ids, dim), match, game_bias=game_bias)
         self.top_heavy, self.graded_weight, self.learning_rate = top_heavy, graded_weight, learning_rate
         self.top_k = top_k
@@ -59,9 +64,19 @@ class RankNet(LightningModule):
         self.test_metrics = RankingMetrics(ks, num_ids)
 
     def setup(self, stage: str) -> None:
-        """Start training from the games' popularity."""
+        """Start training from the games' popularity.
+
+        Raises:
+            ConfigError: graded pairs are drawn and not weighed, or the other way round.
+        """
         data = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and data is not None:
+            if (self.graded_weight > 0) != (data.hparams.num_graded > 0):
+                raise ConfigError(
+                    f"model.graded_weight is {self.graded_weight} and data.num_graded is {data.hparams.num_graded}",
+                    wanted="both 0, or both above 0",
+                    fix="for graded pairs try 0.1 and 16",
+                )
             self.ranker.start_bias(torch.from_numpy(data.dataset.games()["popularity"].to_numpy().copy()))
 
     def forward(self, history_BL: Tensor) -> Tensor:
@@ -71,6 +86,7 @@ class RankNet(LightningModule):
 
     def training_step(self, batch: TrainBatch, batch_index: int) -> Tensor:
         """Rank the hidden games above the negatives, and the more played games above the less played."""
+        torch.manual_seed(batch.seed)  # dropout: a step taken again, after a crash say, is the same step
         wanted = [batch.held, batch.negatives, batch.preferred, batch.other]
         games_C, places = torch.unique(torch.cat([ids.flatten() for ids in wanted]), return_inverse=True)
         held_BL, negatives_K, preferred_BG, other_BG = (
