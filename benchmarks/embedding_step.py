@@ -68,23 +68,25 @@ def full_bag(p: Problem) -> Step:
     )
 
 
+def used_rows(ids_BL: Tensor, weights_BL: Tensor, grad_BD: Tensor) -> tuple[Tensor, Tensor]:
+    """The ids in a batch [U] and the gradient of each one's row [U, D], summed by the bag kernel after a sort."""
+    sorted_N, places_N = ids_BL.reshape(-1).int().sort()
+    used_U, counts_U = torch.unique_consecutive(sorted_N, return_counts=True)
+    bags_N, starts_U = places_N // ids_BL.shape[1], counts_U.cumsum(0) - counts_U
+    weights_N = weights_BL.reshape(-1)[places_N]
+    return used_U.long(), embedding_bag(bags_N, grad_BD, starts_U, mode="sum", per_sample_weights=weights_N)
+
+
 def full_rowwise(p: Problem) -> Step:
-    """The best formulation known: gradients of the used rows only, summed per row, and one Adagrad state per row."""
+    """The best formulation known: gradients of the used rows only, and one Adagrad state per row."""
     table_VD = Full(p.num_ids, p.dim).table_VD.detach()
     squares_V = torch.zeros(p.num_ids)
 
     def run() -> None:
-        pooled_BD = embedding_bag(p.ids_BL, table_VD, mode="sum", per_sample_weights=p.weights_BL)
-        assert pooled_BD.shape == p.grad_BD.shape
-        sorted_N, places_N = p.ids_BL.view(-1).int().sort()
-        used_U, counts_U = torch.unique_consecutive(sorted_N, return_counts=True)
-        used_U = used_U.long()
-        weights_N = p.weights_BL.view(-1)[places_N]
-        bags_N = places_N // p.ids_BL.shape[1]
-        grad_UD = embedding_bag(
-            bags_N, p.grad_BD, counts_U.cumsum(0) - counts_U, mode="sum", per_sample_weights=weights_N
-        )
-        squares_U = squares_V.index_select(0, used_U) + torch.linalg.vecdot(grad_UD, grad_UD) / p.dim
+        embedding_bag(p.ids_BL, table_VD, mode="sum", per_sample_weights=p.weights_BL)
+        used_U, grad_UD = used_rows(p.ids_BL, p.weights_BL, p.grad_BD)
+        squares_U = squares_V.index_select(0, used_U)
+        squares_U += torch.linalg.vector_norm(grad_UD, dim=1).square() / p.dim
         squares_V.index_copy_(0, used_U, squares_U)
         grad_UD.mul_((-RATE * (squares_U + EPSILON).rsqrt()).unsqueeze(1))
         table_VD.index_add_(0, used_U, grad_UD)

@@ -4,7 +4,7 @@ Takes a table, row numbers and weights [B, L] -> gives [B, D] without building [
 
 The gradient of the table is itself a bag: row m sums, over the places where it was used, weight * gradient of that
 place's bag. So the places are sorted by row and summed by the same fast kernel, where torch's own backward walks the
-rows one by one: half the time of `embedding_bag`, and as bags of one half of a gather's, on a CPU.
+rows one by one: a good third less time on a CPU. Bags of one take half the time of a gather.
 """
 
 from typing import Any, cast
@@ -60,9 +60,11 @@ def _starts(rows_BL: Tensor) -> Tensor:
 
 
 def _grad_table(grad_BD: Tensor, rows_BL: Tensor, weights_BL: Tensor, *, num_rows: int) -> Tensor:
+    rows_N = rows_BL.reshape(-1)
     # int32 sorts faster; stable keeps the order of summation, hence the result, reproducible
-    sorted_N, places_N = rows_BL.reshape(-1).int().sort(stable=True)
-    starts_M = torch.searchsorted(sorted_N, torch.arange(num_rows, dtype=torch.int32, device=sorted_N.device))
+    places_N = rows_N.int().argsort(stable=True)
+    counts_M = rows_N.new_zeros(num_rows).scatter_add_(0, rows_N, torch.ones_like(rows_N))
+    starts_M = counts_M.cumsum(0) - counts_M
     bags_N = places_N // max(rows_BL.shape[1], 1)
     return _bag(grad_BD, bags_N, starts_M, weights_BL.reshape(-1)[places_N])
 
