@@ -15,9 +15,10 @@ def slow_bag(table_MD, rows_BL, weights_BL):
 
 
 @pytest.mark.parametrize(("bags", "length", "rows"), [(1, 1, 1), (4, 7, 3), (3, 2, 50), (2, 0, 5)])
-def test_values_and_gradients_equal_a_loop(bags, length, rows):
+@pytest.mark.parametrize("kind", [torch.int32, torch.int64])
+def test_values_and_gradients_equal_a_loop(bags, length, rows, kind):
     generator = torch.Generator().manual_seed(0)
-    rows_BL = torch.randint(0, rows, (bags, length), generator=generator)
+    rows_BL = torch.randint(0, rows, (bags, length), generator=generator, dtype=kind)
     leaves = [torch.randn(rows, 5, generator=generator), torch.randn(bags, length, generator=generator)]
     grad_BD = torch.randn(bags, 5, generator=generator)
     results = []

@@ -16,7 +16,7 @@ class Toy(CompressedEmbedding):
         self.register_buffer("codebook", torch.zeros(3, dtype=torch.float64))
         self.register_buffer("cache", torch.zeros(1000), persistent=False)
 
-    def pool(self, ids_BL, weights_BL):
+    def _pool(self, ids_BL, weights_BL):
         raise NotImplementedError
 
     def score(self, queries_BD):

@@ -20,10 +20,9 @@ def weighted_bag(table_MD: Tensor, rows_BL: Tensor, weights_BL: Tensor) -> Tenso
 
     Args:
         table_MD: the table.
-        rows_BL: int64 row numbers from 0 to M - 1; L may be 0.
-        weights_BL: weights, cast to the table's type.
+        rows_BL: int32 or int64 row numbers from 0 to M - 1; L may be 0. int32 is faster on a CPU.
+        weights_BL: weights, of the table's type.
     """
-    weights_BL = weights_BL.to(table_MD.dtype)
     return cast(Tensor, _WeightedBag.apply(table_MD, rows_BL, weights_BL))  # type: ignore[no-untyped-call]
 
 
@@ -56,14 +55,13 @@ def _bag(table: Tensor, rows_N: Tensor, starts: Tensor, weights_N: Tensor) -> Te
 def _starts(rows_BL: Tensor) -> Tensor:
     """Return where each bag starts in the flattened `rows_BL`: [B]; unlike the 2-d form it allows L = 0."""
     num_bags, length = rows_BL.shape
-    return torch.arange(num_bags, device=rows_BL.device) * length
+    return torch.arange(num_bags, dtype=rows_BL.dtype, device=rows_BL.device) * length
 
 
 def _grad_table(grad_BD: Tensor, rows_BL: Tensor, weights_BL: Tensor, *, num_rows: int) -> Tensor:
     rows_N = rows_BL.reshape(-1)
-    # int32 sorts faster; stable keeps the order of summation, hence the result, reproducible
-    places_N = rows_N.int().argsort(stable=True)
-    counts_M = rows_N.new_zeros(num_rows).scatter_add_(0, rows_N, torch.ones_like(rows_N))
+    places_N = rows_N.argsort(stable=True)  # stable keeps the order of summation, hence the result, reproducible
+    counts_M = places_N.new_zeros(num_rows).index_add_(0, rows_N, torch.ones_like(places_N))
     starts_M = counts_M.cumsum(0) - counts_M
     bags_N = places_N // max(rows_BL.shape[1], 1)
     return _bag(grad_BD, bags_N, starts_M, weights_BL.reshape(-1)[places_N])
@@ -71,7 +69,7 @@ def _grad_table(grad_BD: Tensor, rows_BL: Tensor, weights_BL: Tensor, *, num_row
 
 def _grad_weights(grad_BD: Tensor, table_MD: Tensor, rows_BL: Tensor) -> Tensor:
     num_bags, length = rows_BL.shape
-    bag_of_N = torch.arange(num_bags, device=rows_BL.device).repeat_interleave(length)
+    bag_of_N = torch.arange(num_bags, dtype=rows_BL.dtype, device=rows_BL.device).repeat_interleave(length)
     flat_N = torch.ops.aten._embedding_bag_per_sample_weights_backward(
         grad_BD, table_MD, rows_BL.reshape(-1), _starts(rows_BL), bag_of_N, 0
     )

@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows, without_padding
+from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows
 
 
 @final
@@ -26,9 +26,8 @@ class Full(CompressedEmbedding):
         with torch.no_grad():
             self.table_VD[PADDING_ID].zero_()
 
-    def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """See the base."""
-        return weighted_bag(self.table_VD, ids_BL, without_padding(weights_BL, ids_BL))
+    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        return weighted_bag(self.table_VD, ids_BL, weights_BL)
 
     def score(self, queries_BD: Tensor) -> Tensor:
         """See the base."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows, without_padding
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import modulo, spread_modulo
 
@@ -64,9 +64,8 @@ class MEmCom(CompressedEmbedding):
         self.scale_V = nn.Parameter(torch.ones(num_ids))
         self.bias_V = nn.Parameter(torch.zeros(num_ids)) if bias else None
 
-    def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """See the base: the multipliers become the weights of one bag."""
-        weights_BL = without_padding(weights_BL, ids_BL)
+    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        # the multipliers become the weights of one bag
         rows_BL = modulo(ids_BL, self.num_rows)
         pooled_BD = weighted_bag(self.rows_MD, rows_BL, _pick(self.scale_V, ids_BL) * weights_BL)
         if self.bias_V is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows, without_padding
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import modulo, spread_modulo
 
@@ -43,9 +43,8 @@ class NaiveHash(CompressedEmbedding):
         )
         self.rows_MD = initial_rows(self.num_rows, dim)
 
-    def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """See the base."""
-        return weighted_bag(self.rows_MD, modulo(ids_BL, self.num_rows), without_padding(weights_BL, ids_BL))
+    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        return weighted_bag(self.rows_MD, modulo(ids_BL, self.num_rows), weights_BL)
 
     def score(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products per query, then a copy per id."""
