@@ -156,5 +156,6 @@ class RankNet(LightningModule):
         return None if data is None else str(data.dataset.manifest.digest)
 
     def _log_metrics(self, stage: str, metrics: RankingMetrics) -> None:
-        self.log_dict({f"{stage}/{key}": value for key, value in metrics.compute().items()})
+        values = metrics.compute()  # over all ranks; sync_dist averages equal values and spares a warning
+        self.log_dict({f"{stage}/{key}": value for key, value in values.items()}, sync_dist=True)
         metrics.reset()

@@ -1,0 +1,316 @@
+import copy
+import functools
+import math
+
+import pytest
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from torch.nn import functional
+
+from memcom_rank.contract.errors import CheckpointError, ConfigError
+from memcom_rank.data import RankingData, TrainBatch
+from memcom_rank.embeddings import Full, MEmCom
+from memcom_rank.models import LogSumExpMatch, PoolMatch
+from memcom_rank.tasks import RankNet
+from tests.data.tiny import two_clusters, write_tables
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers"),
+    pytest.mark.filterwarnings("ignore:.*isinstance\\(treespec, LeafSpec\\)"),
+    pytest.mark.filterwarnings("ignore:.*callbacks used to create the checkpoint need to be provided"),
+    pytest.mark.filterwarnings("ignore:.*`self.trainer` reference is not registered"),
+]
+SMALL_MEMCOM = functools.partial(MEmCom, target_ratio=1.5)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return str(two_clusters(tmp_path / "clusters"))
+
+
+def task(num_ids=18, *, match=None, embedding=SMALL_MEMCOM, **options):
+    torch.manual_seed(0)
+    match = LogSumExpMatch(match_dim=4) if match is None else match
+    return RankNet(
+        num_ids, embedding, match, **{"dim": 8, "learning_rate": 0.05, "ks": (3, None), "top_k": 4, **options}
+    )
+
+
+def data(folder, **options):
+    return RankingData(folder, **{"batch_size": 16, "num_negatives": 8, "keep_share": (0.4, 0.9), **options})
+
+
+def trainer(**options):
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return Trainer(**{"accelerator": "cpu", "enable_checkpointing": False, "max_epochs": 2, **quiet, **options})
+
+
+def fitted(folder, *, resume=None, model=None, loaders=None, **options):
+    """Train; return the trainer, whose metrics and weights tell what happened."""
+    made = trainer(**options)
+    made.fit(model or task(), data(folder, **(loaders or {})), ckpt_path=resume, weights_only=True)
+    return made
+
+
+def weights(made):
+    return {name: value.clone() for name, value in made.lightning_module.state_dict().items()}
+
+
+def assert_same(first, second):
+    assert first.callback_metrics.keys() == second.callback_metrics.keys()
+    for key, value in first.callback_metrics.items():
+        assert torch.equal(value, second.callback_metrics[key]), key
+    for name, value in weights(first).items():
+        assert torch.equal(value, weights(second)[name]), name
+    states = [made.optimizers[0].state_dict()["state"] for made in (first, second)]
+    for state in zip(*(state.values() for state in states), strict=True):
+        assert all(torch.equal(state[0][key], state[1][key]) for key in state[0])
+
+
+# ---- learning ----
+
+
+@pytest.mark.parametrize("top_heavy", [True, False])
+@pytest.mark.parametrize("match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"])
+def test_learns_which_games_go_together(folder, match, top_heavy):
+    """Of 8 games of its cluster a user has 6 (7 at test): the wanted one is among the first two (is the first)."""
+    made = fitted(folder, model=task(match=match(), top_heavy=top_heavy), max_epochs=15)
+    assert made.callback_metrics["val/ndcg@3"] >= 0.9 * (1 + 1 / math.log2(3)) / 2
+    (found,) = made.test(made.lightning_module, made.datamodule, verbose=False)
+    assert found["test/ndcg@3"] > 0.97
+    untrained = trainer().validate(task(match=match()), data(folder), verbose=False)[0]
+    assert untrained["val/ndcg@3"] < 0.6
+
+
+def test_graded_pairs_teach_what_is_played_more(folder):
+    """In this dataset the game of greater id is always preferred; the loss on sampled pairs alone does not see it."""
+
+    def order(graded_weight, num_graded):
+        made = fitted(
+            folder,
+            model=task(graded_weight=graded_weight, embedding=Full),
+            loaders={"num_graded": num_graded},
+            max_epochs=15,
+        )
+        batch = next(iter(made.datamodule.predict_dataloader()))
+        scores = made.lightning_module.eval()(batch.history)
+        pairs = [(scores[b, max(own)] > scores[b, min(own)]).item() for b, own in enumerate(batch.history.tolist())]
+        return sum(pairs) / len(pairs)
+
+    assert order(1.0, 8) > 0.95
+    assert order(0.0, 0) < 0.9
+
+
+def test_the_logged_keys(folder):
+    made = fitted(folder)
+    metrics = {f"{name}{at}" for name in ("ndcg", "graded_ndcg") for at in ("@3", "")} | {
+        "recall@3",
+        "coverage@3",
+        "mrr",
+    }
+    assert set(made.callback_metrics) == {"train/loss"} | {f"val/{name}" for name in metrics}
+    (found,) = made.test(made.lightning_module, made.datamodule, verbose=False)
+    assert set(found) == {f"test/{name}" for name in metrics}
+
+
+def test_training_starts_from_popularity(folder):
+    popularity = data(folder).dataset.games()["popularity"].to_pylist()
+    made = fitted(folder, model=task(learning_rate=0.0))
+    bias = made.lightning_module.ranker.game_bias[2:].tolist()
+    mean = sum(math.log(count) for count in popularity) / len(popularity)
+    assert bias == pytest.approx([math.log(count) - mean for count in popularity], abs=1e-5)
+
+
+# ---- one step ----
+
+
+def batch_of(history, held, negatives, real, graded=((0, 0, 0.0),)):
+    graded = torch.tensor(graded)
+    preferred, other = (graded[:, i].long()[None].expand(len(history), -1) for i in (0, 1))
+    ids = [torch.tensor(part) for part in (history, held, negatives)]
+    return TrainBatch(3, *ids, torch.tensor(real), preferred, other, graded[:, 2][None].expand(len(history), -1))
+
+
+BATCH = batch_of(
+    history=[[2, 3, 1], [5, 0, 0], [0, 0, 0]],
+    held=[[4, 6, 0], [0, 7, 0], [0, 0, 0]],
+    negatives=[8, 9, 2, 8],
+    real=[[True, True, False, True], [True] * 4, [False] * 4],
+    graded=((6, 2, 0.5), (9, 3, 1.0)),
+)
+
+
+@pytest.mark.parametrize("top_heavy", [True, False])
+@pytest.mark.parametrize("graded_weight", [0.0, 0.3])
+def test_the_loss_equals_a_loop_over_hidden_games(top_heavy, graded_weight):
+    model = task(match=LogSumExpMatch(match_dim=4, dropout=0.0), top_heavy=top_heavy, graded_weight=graded_weight)
+    with torch.no_grad():
+        model.ranker.game_bias.copy_(torch.linspace(-1, 1, 18))
+    scores = model(BATCH.history).double()
+    top = bottom = 0.0
+    for b, held in enumerate(BATCH.held.tolist()):
+        games = [game for game in held if game]
+        others = [game for game, real in zip(BATCH.negatives.tolist(), BATCH.real[b].tolist(), strict=True) if real]
+        for game in games:
+            gaps = [(scores[b, other] - scores[b, game]).item() for other in others]
+            share = 1 + sum(math.exp(gap) for gap in gaps)
+            pairs = [(1 + math.exp(gap)) / share if top_heavy else 1 / len(others) for gap in gaps]
+            top += len(games) ** -0.5 * sum(p * math.log1p(math.exp(gap)) for p, gap in zip(pairs, gaps, strict=True))
+            bottom += len(games) ** -0.5
+    wanted = top / bottom
+    pairs = list(zip(BATCH.preferred[0].tolist(), BATCH.other[0].tolist(), BATCH.weights[0].tolist(), strict=True))
+    losses = [w * functional.softplus(scores[b, o] - scores[b, p]).item() for b in range(3) for p, o, w in pairs]
+    wanted += graded_weight * sum(losses) / (3 * sum(w for _, _, w in pairs))
+    assert model.training_step(BATCH, 0).item() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"])
+@pytest.mark.parametrize("top_heavy", [True, False])
+def test_a_step_without_hidden_games_changes_nothing(match, precision, top_heavy):
+    """Every parameter still has a gradient, as processes that train together need it."""
+    model = task(match=match(), top_heavy=top_heavy)
+    empty = BATCH._replace(held=torch.zeros_like(BATCH.held))
+    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
+        loss = model.training_step(empty, 0)
+    loss.backward()
+    assert loss.item() == 0.0
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert not parameter.grad.any(), name
+
+
+def test_users_without_negatives_have_no_say():
+    model = task()
+    none = BATCH._replace(real=torch.zeros_like(BATCH.real))
+    loss = model.training_step(none, 0)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert not any(parameter.grad.any() for parameter in model.parameters())
+
+
+def test_a_step_under_bf16_is_close_and_its_loss_fp32():
+    model = task(match=LogSumExpMatch(match_dim=4, dropout=0.0))
+    exact = model.training_step(BATCH, 0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model.training_step(BATCH, 0)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(exact.item(), rel=0.02)
+
+
+def test_prediction_is_the_best_unseen_games(folder):
+    model = task(embedding=Full).eval()  # no two games alike at the start
+    found = trainer().predict(model, data(folder))
+    rows, ids, scores = (torch.cat(parts) for parts in zip(*found, strict=True))
+    assert rows.sort().values.tolist() == list(range(40))
+    assert ids.shape == scores.shape == (40, 4)
+    known = data(folder).dataset.everything().histories
+    for row, own_ids, own_scores in zip(rows, ids.tolist(), scores, strict=True):
+        history = known.padded(row[None])
+        wanted = model(history)[0]
+        unseen = [game for game in range(2, 18) if game not in history.tolist()[0]]
+        assert own_ids == sorted(unseen, key=lambda game: -wanted[game].item())[:4]
+        torch.testing.assert_close(own_scores, wanted[own_ids])
+
+
+# ---- the same again ----
+
+
+def test_two_runs_are_equal_bit_for_bit(folder):
+    first = fitted(folder)
+    torch.rand(5)  # whatever else draws
+    assert_same(first, fitted(folder))
+    other = fitted(folder, loaders={"seed": 1})
+    assert not torch.equal(first.callback_metrics["train/loss"], other.callback_metrics["train/loss"])
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+class Kill(Callback):
+    """Dies in the middle of a run, like a machine that is taken away."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_step == self.step:
+            raise Stop
+
+
+def test_two_and_two_epochs_equal_four(folder, tmp_path):
+    whole = fitted(folder, max_epochs=4)
+    half = fitted(folder, max_epochs=2)
+    half.save_checkpoint(tmp_path / "half.ckpt")
+    assert_same(fitted(folder, max_epochs=4, resume=tmp_path / "half.ckpt"), whole)
+
+
+def test_an_epochs_own_checkpoint_resumes_exactly(folder, tmp_path):
+    whole = fitted(folder, max_epochs=4)
+    saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{epoch}", save_top_k=-1)
+    fitted(folder, max_epochs=2, enable_checkpointing=True, callbacks=[saving])
+    assert_same(fitted(folder, max_epochs=4, resume=saving.best_model_path), whole)
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_a_killed_run_resumed_equals_an_uninterrupted_one(folder, tmp_path, step):
+    """3 steps an epoch: checkpoints inside, at the end of and at the start of an epoch."""
+    whole = fitted(folder, max_epochs=3)
+    saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
+    with pytest.raises(Stop):
+        fitted(folder, max_epochs=4, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)])
+    resumed = fitted(folder, max_epochs=3, resume=tmp_path / "saved" / f"step={step}.ckpt")
+    assert resumed.global_step == whole.global_step == 9
+    assert_same(resumed, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [2, 3])
+def test_workers_change_nothing_in_a_resumed_run(folder, tmp_path, step):
+    whole = fitted(folder, max_epochs=2)
+    saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
+    with pytest.raises(Stop):
+        fitted(folder, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)], loaders={"num_workers": 1})
+    resumed = fitted(folder, max_epochs=2, resume=tmp_path / "saved" / f"step={step}.ckpt", loaders={"num_workers": 1})
+    assert_same(resumed, whole)
+
+
+# ---- checkpoints ----
+
+
+def test_a_checkpoint_holds_tensors_and_plain_values_only(folder, tmp_path):
+    made = fitted(folder)
+    made.save_checkpoint(tmp_path / "a.ckpt")
+    checkpoint = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert checkpoint["dataset_digest"] == made.datamodule.dataset.manifest.digest
+    assert checkpoint["hyper_parameters"]["dim"] == 8
+    assert checkpoint["datamodule_hyper_parameters"]["path"] == folder
+    loaded = RankNet.load_from_checkpoint(
+        tmp_path / "a.ckpt", weights_only=True, embedding=SMALL_MEMCOM, match=LogSumExpMatch(match_dim=4)
+    )
+    history = torch.tensor([[2, 4, 0], [3, 0, 0]])
+    assert torch.equal(loaded.eval()(history), made.lightning_module.eval()(history))
+
+
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_a_checkpoint_of_another_dataset_is_refused(folder, tmp_path, command):
+    fitted(folder).save_checkpoint(tmp_path / "a.ckpt")
+    other = data(str(two_clusters(tmp_path / "other", digest="sha256:1")))
+    with pytest.raises(CheckpointError, match="trained on the dataset sha256:0, and this one is sha256:1"):
+        getattr(trainer(), command)(task(), other, ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+
+
+def test_graded_pairs_are_drawn_if_and_only_if_they_weigh(folder):
+    for weight, drawn in ((0.5, 0), (0.0, 4)):
+        with pytest.raises(ConfigError, match=f"model.graded_weight is {weight} and data.num_graded is {drawn}"):
+            fitted(folder, model=task(graded_weight=weight), loaders={"num_graded": drawn})
+
+
+def test_a_catalogue_of_two_games_trains(tmp_path):
+    write_tables(tmp_path, histories=[[2, 3], [2, 3]], validation={}, test={}, num_games=2)
+    before = copy.deepcopy(task(4).state_dict())
+    made = fitted(str(tmp_path), model=task(4), limit_val_batches=0)
+    assert made.callback_metrics["train/loss"] == 0.0  # everyone has every game: there is nothing to learn
+    assert all(torch.equal(before[name], value) for name, value in weights(made).items())
