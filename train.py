@@ -24,13 +24,17 @@ def build_default(path: Path) -> None:
     """
     if path != DEFAULT_DATASET or (path / MANIFEST_FILE).exists():
         return
-    if rank_zero_only.rank == 0:
-        import data_prep
-
-        print(f"building the default dataset, a synthetic world of games, at {path}", flush=True)
-        data_prep.build(source="synthetic", output=path, seed=1)
+    _build(path)
     while not (path / MANIFEST_FILE).exists():
         time.sleep(0.2)
+
+
+@rank_zero_only
+def _build(path: Path) -> None:
+    import data_prep  # not needed, nor Polars, to train on a dataset that is there
+
+    print(f"building the default dataset, a synthetic world of games, at {path}", flush=True)
+    data_prep.build(source="synthetic", output=path, seed=1)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def find_checkpoint(name: str, *, command: str, runs: Path) -> Path:
     if not found:
         raise CheckpointError(
             f"no checkpoint '{name}'",
-            wanted=f"a .ckpt file, a run folder with {CHECKPOINTS}/{wanted}, or 'last' with a finished epoch in '{runs}'",
+            wanted=f"a .ckpt file, a run folder with {CHECKPOINTS}/{wanted}, or 'last' with a run in '{runs}'",
             fix="train first: python train.py fit --config ranknet.yaml",
         )
     return found[-1]

@@ -1,23 +1,30 @@
 """Command line (floor 5): `train.py fit|validate|test|predict`, a LightningCLI with this project's doors."""
 
-import datetime
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from memcom_rank.arguments import expand
 from memcom_rank.callbacks import PredictionWriter, RunReport, SaveRunConfig, Throughput, progress_bar
+from memcom_rank.callbacks.run_folder import new_run_folder
 from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
 from memcom_rank.contract.errors import MemcomRankError
 from memcom_rank.data import RankingData
+from memcom_rank.parser import RankParser, named_error
+from memcom_rank.quiet import quiet
 
 RUNS = Path("runs")
+_HELP = """Train, measure and use small game rankers. Start with: train.py fit --config ranknet.yaml
+(--config NAME is looked up in configs/; a later --config or flag overrules an earlier one;
+--ckpt_path takes a file, a run folder or 'last'; --print_config shows what would be run)"""
 
 
 class RankCLI(LightningCLI):
@@ -34,6 +41,8 @@ class RankCLI(LightningCLI):
         super().__init__(
             LightningModule,
             RankingData,
+            parser_class=RankParser,
+            parser_kwargs={"description": _HELP},
             subclass_mode_model=True,
             auto_configure_optimizers=False,
             save_config_callback=SaveRunConfig,
@@ -48,7 +57,7 @@ class RankCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Spell out what the user typed in short, then parse it."""
-        words = sys.argv[1:] if args is None else [str(word) for word in args]
+        words = args if isinstance(args, list) else sys.argv[1:]
         self.config = parser.parse_args(expand(words, configs=self.configs, runs=RUNS))
 
     def _parse_ckpt_path(self) -> None:
@@ -58,53 +67,70 @@ class RankCLI(LightningCLI):
         """See to the dataset and make the run folder."""
         config = self.config[self.subcommand]
         self.prepare(Path(config.data.path))
-        self.run_folder = _new_run_folder(str(self.subcommand)) if rank_zero_only.rank == 0 else RUNS
+        self.run_folder = rank_zero_only(new_run_folder, RUNS)(RUNS, str(self.subcommand))
         for logger in _as_list(config.trainer.logger):
             if getattr(logger, "class_path", "").endswith("WandbLogger"):
                 logger.init_args.save_dir = str(self.run_folder)  # W&B's files lie in the run's folder
 
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer; a run that cannot be built leaves no empty folder."""
+        try:
+            super().instantiate_classes()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.run_folder.rmdir()
+            raise
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the local mirror (metrics.csv) before the configured loggers, and this project's callbacks."""
         config = self.config_init[self.subcommand]
+        mirror = CSVLogger(self.run_folder, name="", version="", flush_logs_every_n_steps=1)
+        _ = mirror.experiment  # opened on rank 0 while the folder is empty, as it wants it
         loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Logger)]
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 open_wandb_run(logger)
-        mirror = CSVLogger(self.run_folder, name="", version="", flush_logs_every_n_steps=1)
-        report = RunReport(command=str(self.subcommand), cache=RUNS / ".baselines", seed=config.data.seed)
-        own = [Throughput(), progress_bar(), PredictionWriter() if self.subcommand == "predict" else report]
-        self.trainer_defaults["callbacks"] = own
+        if self.subcommand == "predict":
+            writer: Callback = PredictionWriter(self.run_folder)
+        else:
+            command, cache = str(self.subcommand), RUNS / ".baselines"
+            writer = RunReport(self.run_folder, command=command, cache=cache, seed=config.data.seed)
+        self.trainer_defaults["callbacks"] = [Throughput(), progress_bar(), writer]
         return super().instantiate_trainer(logger=[mirror, *loggers], default_root_dir=self.run_folder, **kwargs)
 
     def after_fit(self) -> None:
         """Test the best checkpoint, once."""
-        if not self.trainer.fast_dev_run:
-            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path="best")
+        checkpoint = self.trainer.checkpoint_callback
+        if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
+            self.test(model=self.model, datamodule=self.datamodule, ckpt_path=checkpoint.best_model_path)
+
+    def test(self, **arguments: Any) -> None:
+        """Test without Lightning's own table of metrics: the closing table says more."""
+        self.trainer.test(**{**arguments, "verbose": False})
+
+    def validate(self, **arguments: Any) -> None:
+        """Validate, likewise."""
+        self.trainer.validate(**{**arguments, "verbose": False})
+
+    def predict(self, **arguments: Any) -> None:
+        """Predict into the run folder; nothing is kept in memory for the caller."""
+        self.trainer.predict(**{**arguments, "return_predictions": False})
 
 
 def main(configs: Path, prepare: Callable[[Path], None], args: list[str] | None = None) -> int:
     """Run a command; return the exit status. An error the user can mend is printed without a traceback."""
     try:
-        RankCLI(configs, prepare, args)
-    except MemcomRankError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        with quiet():
+            RankCLI(configs, prepare, args)
+    except (MemcomRankError, ValueError) as error:
+        named = named_error(error)
+        if named is None:
+            raise
+        print(f"{type(named).__name__}: {named}", file=sys.stderr)
         return 1
     finally:
         close_wandb_run()
     return 0
-
-
-def _new_run_folder(command: str) -> Path:
-    """Make `runs/TIME-COMMAND`, with a number behind it where that exists; never an old folder."""
-    name = f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}-{command}"
-    for number in range(1000):
-        folder = RUNS / (f"{name}-{number}" if number else name)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise FileExistsError(f"a thousand runs in one second: {RUNS / name}")
 
 
 def _as_list(value: Any) -> list[Any]:

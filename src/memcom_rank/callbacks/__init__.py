@@ -1,9 +1,10 @@
 """Callbacks room (floor 4): run folder, progress, reports, predictions. Everything here writes on rank 0 alone."""
 
+from memcom_rank.callbacks.checkpoint import RunCheckpoint
 from memcom_rank.callbacks.predictions import PredictionWriter
 from memcom_rank.callbacks.progress import progress_bar
 from memcom_rank.callbacks.report import RunReport
 from memcom_rank.callbacks.run_config import SaveRunConfig
 from memcom_rank.callbacks.throughput import Throughput
 
-__all__ = ["PredictionWriter", "RunReport", "SaveRunConfig", "Throughput", "progress_bar"]
+__all__ = ["PredictionWriter", "RunCheckpoint", "RunReport", "SaveRunConfig", "Throughput", "progress_bar"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from memcom_rank.baselines import Ease, Popularity, gram_matrix, select_ridge
+from memcom_rank.baselines import Popularity, gram_matrix, select_ridge
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.files import new_file
 from memcom_rank.contract.schemas import TEST, VALIDATION

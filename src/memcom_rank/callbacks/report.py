@@ -26,16 +26,29 @@ class RunReport(Callback):
     """Gathers what a run found out; on rank 0 writes it and prints it.
 
     Args:
+        folder: the run's folder.
         command: "fit", "validate" or "test".
         cache: folder where baselines' results are kept between runs.
         seed: the run's seed.
     """
 
-    def __init__(self, *, command: str, cache: Path, seed: int | None) -> None:
-        self.command, self.cache, self.seed = command, cache, seed
-        self.started = time.time()
-        self._validation: dict[str, float] = {}
+    def __init__(self, folder: Path, *, command: str, cache: Path, seed: int | None) -> None:
+        self.folder, self.command, self.cache, self.seed = folder, command, cache, seed
+        self._started = time.perf_counter()
         self._epochs = 0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what is about to be trained."""
+        if trainer.is_global_zero:
+            size, data = self._size(pl_module), trainer.datamodule  # type: ignore[attr-defined]
+            facts = data.dataset.manifest
+            print(
+                f"dataset  {data.path}: {facts.num_users:,} users, {facts.num_games:,} games\n"
+                f"model    {size['embedding.technique']} of width {pl_module.ranker.embedding.dim}: "  # type: ignore[union-attr]
+                f"{size['embedding.bytes'] / 1e6:.2f} MB, {size['embedding.ratio']:.1f}x smaller than a full table\n"
+                f"run      {self.folder}",
+                flush=True,
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count finished epochs."""
@@ -61,9 +74,9 @@ class RunReport(Callback):
             **self._size(pl_module),
             **self._dataset(trainer, split, pl_module.hparams["ks"]),
             **self._places(trainer),
-            "wall_seconds": round(time.time() - self.started, 2),
+            "wall_seconds": round(time.perf_counter() - self._started, 2),
         }
-        with new_file(Path(summary["run"]) / SUMMARY_FILE) as path:
+        with new_file(self.folder / SUMMARY_FILE) as path:
             path.write_text(json.dumps(summary, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
@@ -95,8 +108,7 @@ class RunReport(Callback):
         return found
 
     def _places(self, trainer: Trainer) -> Summary:
-        run = trainer.log_dir or trainer.default_root_dir
-        places: Summary = {"run": str(run), "checkpoint": str(trainer.ckpt_path or "")}
+        places: Summary = {"run": str(self.folder), "checkpoint": str(trainer.ckpt_path or "")}
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None and callback.monitor:
                 key = callback.monitor.replace("/", ".")

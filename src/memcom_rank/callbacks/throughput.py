@@ -1,9 +1,9 @@
 """Callbacks room (floor 4): training rows per second, validation not counted."""
 
 import time
+from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data import TrainBatch
@@ -25,7 +25,7 @@ class Throughput(Callback):
         self._rows, self._seconds, self._since = 0, 0.0, time.perf_counter()
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Tensor, batch: TrainBatch, batch_idx: int
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: TrainBatch, batch_idx: int
     ) -> None:
         """Count the rows of a step."""
         self._rows += int((batch.held != PADDING_ID).sum())
