@@ -199,6 +199,13 @@ def test_a_step_under_bf16_is_close_and_its_loss_fp32():
     assert loss.item() == pytest.approx(exact.item(), rel=0.02)
 
 
+@pytest.mark.parametrize("match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"])
+def test_a_bf16_run_learns_and_keeps_fp32_weights(folder, match):
+    made = fitted(folder, model=task(match=match()), precision="bf16-mixed", max_epochs=15)
+    assert made.callback_metrics["val/ndcg@3"] > 0.7
+    assert {parameter.dtype for parameter in made.lightning_module.parameters()} == {torch.float32}
+
+
 def test_prediction_is_the_best_unseen_games(folder):
     model = task(embedding=Full).eval()  # no two games alike at the start
     found = trainer().predict(model, data(folder))
