@@ -1,0 +1,41 @@
+"""Runs of milliseconds on the two clusters of `tests.data.tiny`."""
+
+import functools
+
+import torch
+from pytorch_lightning import Trainer
+
+from memcom_rank.data import RankingData
+from memcom_rank.embeddings import MEmCom
+from memcom_rank.models import LogSumExpMatch
+from memcom_rank.tasks import RankNet
+
+SMALL_MEMCOM = functools.partial(MEmCom, target_ratio=1.5)
+
+
+def task(num_ids=18, *, match=None, embedding=SMALL_MEMCOM, **options):
+    torch.manual_seed(0)
+    match = LogSumExpMatch(match_dim=4) if match is None else match
+    return RankNet(
+        num_ids, embedding, match, **{"dim": 8, "learning_rate": 0.05, "ks": (3, None), "top_k": 4, **options}
+    )
+
+
+def data(folder, **options):
+    return RankingData(folder, **{"batch_size": 16, "num_negatives": 8, "keep_share": (0.4, 0.9), **options})
+
+
+def trainer(**options):
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    return Trainer(**{"accelerator": "cpu", "enable_checkpointing": False, "max_epochs": 2, **quiet, **options})
+
+
+def fitted(folder, *, resume=None, model=None, loaders=None, **options):
+    """Train; return the trainer, whose metrics and weights tell what happened."""
+    made = trainer(**options)
+    made.fit(model or task(), data(folder, **(loaders or {})), ckpt_path=resume, weights_only=True)
+    return made
+
+
+def weights(made):
+    return {name: value.clone() for name, value in made.lightning_module.state_dict().items()}

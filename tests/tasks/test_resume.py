@@ -1,0 +1,78 @@
+"""A run killed anywhere and taken up again equals an uninterrupted one, bit for bit."""
+
+import pytest
+import torch
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+
+from tests.tasks.small import fitted, weights
+
+
+def assert_same(first, second):
+    assert first.callback_metrics.keys() == second.callback_metrics.keys()
+    for key, value in first.callback_metrics.items():
+        assert torch.equal(value, second.callback_metrics[key]), key
+    for name, value in weights(first).items():
+        assert torch.equal(value, weights(second)[name]), name
+    states = [made.optimizers[0].state_dict()["state"] for made in (first, second)]
+    for state in zip(*(state.values() for state in states), strict=True):
+        assert all(torch.equal(state[0][key], state[1][key]) for key in state[0])
+
+
+def test_two_runs_are_equal_bit_for_bit(folder):
+    first = fitted(folder)
+    torch.rand(5)  # whatever else draws
+    assert_same(first, fitted(folder))
+    other = fitted(folder, loaders={"seed": 1})
+    assert not torch.equal(first.callback_metrics["train/loss"], other.callback_metrics["train/loss"])
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+class Kill(Callback):
+    """Dies in the middle of a run, like a machine that is taken away."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_step == self.step:
+            raise Stop
+
+
+def test_two_and_two_epochs_equal_four(folder, tmp_path):
+    whole = fitted(folder, max_epochs=4)
+    half = fitted(folder, max_epochs=2)
+    half.save_checkpoint(tmp_path / "half.ckpt")
+    assert_same(fitted(folder, max_epochs=4, resume=tmp_path / "half.ckpt"), whole)
+
+
+def test_an_epochs_own_checkpoint_resumes_exactly(folder, tmp_path):
+    whole = fitted(folder, max_epochs=4)
+    saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{epoch}", save_top_k=-1)
+    fitted(folder, max_epochs=2, enable_checkpointing=True, callbacks=[saving])
+    assert_same(fitted(folder, max_epochs=4, resume=saving.best_model_path), whole)
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_a_killed_run_resumed_equals_an_uninterrupted_one(folder, tmp_path, step):
+    """3 steps an epoch: checkpoints inside, at the end of and at the start of an epoch."""
+    whole = fitted(folder, max_epochs=3)
+    saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
+    with pytest.raises(Stop):
+        fitted(folder, max_epochs=4, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)])
+    resumed = fitted(folder, max_epochs=3, resume=tmp_path / "saved" / f"step={step}.ckpt")
+    assert resumed.global_step == whole.global_step == 9
+    assert_same(resumed, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [2, 3])
+def test_workers_change_nothing_in_a_resumed_run(folder, tmp_path, step):
+    whole = fitted(folder, max_epochs=2)
+    saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
+    with pytest.raises(Stop):
+        fitted(folder, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)], loaders={"num_workers": 1})
+    resumed = fitted(folder, max_epochs=2, resume=tmp_path / "saved" / f"step={step}.ckpt", loaders={"num_workers": 1})
+    assert_same(resumed, whole)
