@@ -13,7 +13,14 @@ from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from memcom_rank.arguments import expand
-from memcom_rank.callbacks import PredictionWriter, RunReport, SaveRunConfig, Throughput, progress_bar
+from memcom_rank.callbacks import (
+    PredictionWriter,
+    RunReport,
+    SaveRunConfig,
+    Throughput,
+    UserMetricsWriter,
+    progress_bar,
+)
 from memcom_rank.callbacks.run_folder import new_run_folder
 from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
 from memcom_rank.contract.errors import MemcomRankError
@@ -91,11 +98,12 @@ class RankCLI(LightningCLI):
             if isinstance(logger, WandbLogger):
                 open_wandb_run(logger)
         if self.subcommand == "predict":
-            writer: Callback = PredictionWriter(self.run_folder)
+            writers: list[Callback] = [PredictionWriter(self.run_folder)]
         else:
             command, cache = str(self.subcommand), RUNS / ".baselines"
-            writer = RunReport(self.run_folder, command=command, cache=cache, seed=config.data.seed)
-        self.trainer_defaults["callbacks"] = [Throughput(), progress_bar(), writer]
+            report = RunReport(self.run_folder, command=command, cache=cache, seed=config.data.seed)
+            writers = [UserMetricsWriter(self.run_folder), report]
+        self.trainer_defaults["callbacks"] = [Throughput(), progress_bar(), *writers]
         return super().instantiate_trainer(logger=[mirror, *loggers], default_root_dir=self.run_folder, **kwargs)
 
     def after_fit(self) -> None:

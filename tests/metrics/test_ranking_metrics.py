@@ -68,6 +68,17 @@ def test_values_are_those_of_the_single_metrics():
         assert values[f"coverage@{k}"] == single.compute().item()
 
 
+def test_values_of_each_user_average_to_the_metrics():
+    metrics = RankingMetrics([3, None], NUM_IDS)
+    per_user = metrics.per_user(metrics.update(*users(0, 11)))
+    has_targets = users(0, 11)[1].any(1)
+    assert not has_targets.all()
+    for key, value in floats(metrics.compute()).items():
+        if not key.startswith("coverage"):
+            assert per_user.pop(key)[has_targets].mean().item() == pytest.approx(value, abs=1e-12)
+    assert not per_user
+
+
 def test_batches_of_any_size_give_the_same_values():
     whole, parts = RankingMetrics([3, None], NUM_IDS), RankingMetrics([3, None], NUM_IDS)
     whole.update(*users(0, 11))

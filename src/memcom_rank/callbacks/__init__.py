@@ -6,5 +6,14 @@ from memcom_rank.callbacks.progress import progress_bar
 from memcom_rank.callbacks.report import RunReport
 from memcom_rank.callbacks.run_config import SaveRunConfig
 from memcom_rank.callbacks.throughput import Throughput
+from memcom_rank.callbacks.user_metrics import UserMetricsWriter
 
-__all__ = ["PredictionWriter", "RunCheckpoint", "RunReport", "SaveRunConfig", "Throughput", "progress_bar"]
+__all__ = [
+    "PredictionWriter",
+    "RunCheckpoint",
+    "RunReport",
+    "SaveRunConfig",
+    "Throughput",
+    "UserMetricsWriter",
+    "progress_bar",
+]

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from memcom_rank.contract.files import new_file
-from memcom_rank.contract.schemas import FIRST_GAME_ID, ROW_GROUP_ROWS
+from memcom_rank.callbacks.parts import write_joined
+from memcom_rank.contract.schemas import FIRST_GAME_ID
 from memcom_rank.data import QueryBatch, RankingDataset
 
 PREDICTIONS_FILE = "predictions.parquet"
@@ -45,25 +44,18 @@ class PredictionWriter(Callback):
         self._batches.append((rows.cpu(), ids.cpu(), scores.float().cpu()))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write this process's part; join the parts on rank 0 once all are there."""
-        target = trainer.strategy.broadcast(self._folder) / PREDICTIONS_FILE  # rank 0 knows the folder
+        """Write the file."""
         dataset: RankingDataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
-        with new_file(target.with_name(f"part-{trainer.global_rank:05d}.parquet")) as path:
-            pq.write_table(self._table(dataset, int(pl_module.hparams["top_k"])), path)
+        rows = write_joined(trainer, self._folder, PREDICTIONS_FILE, self._table(dataset))
         self._batches.clear()
-        trainer.strategy.barrier("predictions")
         if trainer.is_global_zero:
-            parts = sorted(target.parent.glob("part-*.parquet"))
-            table = pa.concat_tables([pq.read_table(part) for part in parts]).sort_by("row")
-            with new_file(target) as path:
-                pq.write_table(table.drop_columns("row"), path, row_group_size=ROW_GROUP_ROWS)
-            for part in parts:
-                part.unlink()
-            print(f"wrote {table.num_rows:,} rows (user, rank, game, title, score) to {target}", flush=True)
+            where = self._folder / PREDICTIONS_FILE
+            print(f"wrote {rows:,} rows (user, rank, game, title, score) to {where}", flush=True)
 
-    def _table(self, dataset: RankingDataset, k: int) -> pa.Table:
-        empty = (torch.empty(0, dtype=torch.int64), torch.empty(0, k, dtype=torch.int64), torch.empty(0, k))
-        rows, ids, scores = (torch.cat(columns).numpy() for columns in zip(empty, *self._batches, strict=True))
+    def _table(self, dataset: RankingDataset) -> pa.Table | None:
+        if not self._batches:
+            return None
+        rows, ids, scores = (torch.cat(columns).numpy() for columns in zip(*self._batches, strict=True))
         return prediction_table(dataset, rows, ids, scores)
 
 

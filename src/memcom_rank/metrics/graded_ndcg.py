@@ -35,6 +35,6 @@ class GradedNDCG(UserMean):
         super().__init__(**kwargs)
         self.k = k
 
-    def update(self, ranks: TargetRanks) -> None:
-        """Add a batch of users."""
-        self.add(graded_ndcg(ranks, self.k), ranks)
+    def values(self, ranks: TargetRanks) -> Tensor:
+        """See the base."""
+        return graded_ndcg(ranks, self.k)

@@ -56,6 +56,6 @@ class NDCG(UserMean):
         super().__init__(**kwargs)
         self.k = k
 
-    def update(self, ranks: TargetRanks) -> None:
-        """Add a batch of users."""
-        self.add(ndcg(ranks, self.k), ranks)
+    def values(self, ranks: TargetRanks) -> Tensor:
+        """See the base."""
+        return ndcg(ranks, self.k)

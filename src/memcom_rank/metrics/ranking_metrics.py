@@ -15,7 +15,8 @@ from memcom_rank.metrics.graded_ndcg import GradedNDCG
 from memcom_rank.metrics.mrr import MRR
 from memcom_rank.metrics.ndcg import NDCG
 from memcom_rank.metrics.recall import Recall
-from memcom_rank.metrics.target_ranks import rank_targets, top_games
+from memcom_rank.metrics.target_ranks import TargetRanks, rank_targets, top_games
+from memcom_rank.metrics.user_mean import UserMean
 
 
 class RankingMetrics(nn.Module):
@@ -51,8 +52,8 @@ class RankingMetrics(nn.Module):
         self.ranked, self.covered = nn.ModuleDict(ranked), nn.ModuleDict(covered)
         self.max_k = max((k for k in ks if k is not None), default=0)
 
-    def update(self, scores_BV: Tensor, targets_BT: Tensor, grades_BT: Tensor, seen_BL: Tensor) -> None:
-        """Add a batch of users; arguments and errors as for `rank_targets`."""
+    def update(self, scores_BV: Tensor, targets_BT: Tensor, grades_BT: Tensor, seen_BL: Tensor) -> TargetRanks:
+        """Add a batch of users and return their ranks; arguments and errors as for `rank_targets`."""
         ranks = rank_targets(scores_BV, targets_BT, grades_BT, seen_BL)
         for metric in _metrics(self.ranked).values():
             metric.update(ranks)
@@ -62,6 +63,11 @@ class RankingMetrics(nn.Module):
             top_ids_BN, _ = top_games(scores_BV[evaluated_B], seen_BL[evaluated_B], self.max_k)
             for metric in _metrics(self.covered).values():
                 metric.update(top_ids_BN)
+        return ranks
+
+    def per_user(self, ranks: TargetRanks) -> dict[str, Tensor]:
+        """Return the values of each user, float64 [B], by key; coverage is no metric of a user and is left out."""
+        return {key: cast(UserMean, metric).values(ranks) for key, metric in self.ranked.items()}
 
     def compute(self) -> dict[str, Tensor]:
         """Return all values over all batches and ranks, float64 scalars, by key."""

@@ -38,6 +38,6 @@ class Recall(UserMean):
         super().__init__(**kwargs)
         self.k = k
 
-    def update(self, ranks: TargetRanks) -> None:
-        """Add a batch of users."""
-        self.add(recall(ranks, self.k), ranks)
+    def values(self, ranks: TargetRanks) -> Tensor:
+        """See the base."""
+        return recall(ranks, self.k)

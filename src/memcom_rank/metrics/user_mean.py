@@ -4,6 +4,7 @@ Takes values of some users -> gives their mean over all users seen on all ranks.
 per-rank means, so that ranks may hold different numbers of users.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -13,8 +14,10 @@ from torchmetrics import Metric
 from memcom_rank.metrics.target_ranks import TargetRanks
 
 
-class UserMean(Metric):
+class UserMean(Metric, ABC):
     """Base of the metrics that are a mean over users who have at least one held-out game.
+
+    A metric implements `values`.
 
     Args:
         kwargs: options of `torchmetrics.Metric`.
@@ -31,11 +34,15 @@ class UserMean(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("users", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def add(self, value_B: Tensor, ranks: TargetRanks) -> None:
-        """Add the float64 values of the users that have a held-out game; the others are not counted."""
+    @abstractmethod
+    def values(self, ranks: TargetRanks) -> Tensor:
+        """Return the metric of every user, float64 [B]."""
+
+    def update(self, ranks: TargetRanks) -> None:
+        """Add a batch of users; those without a held-out game are not counted."""
         counted_B = ranks.present_BT.any(1)
         # out of place: a float64 addend keeps the sum in float64 even if someone cast the module to half precision
-        self.total = self.total + (value_B * counted_B).sum()
+        self.total = self.total + (self.values(ranks) * counted_B).sum()
         self.users = self.users + counted_B.sum()
 
     def compute(self) -> Tensor:

@@ -120,9 +120,10 @@ class RankNet(LightningModule):
         """Log `val/ndcg@10` and the other metrics, over all ranks."""
         self._log_metrics("val", self.validation_metrics)
 
-    def test_step(self, batch: QueryBatch, batch_index: int) -> None:
-        """Add a batch of test users to the metrics."""
-        self.test_metrics.update(self(batch.history), batch.targets, batch.grades, batch.history)
+    def test_step(self, batch: QueryBatch, batch_index: int) -> dict[str, Tensor]:
+        """Add a batch of test users to the metrics; return their rows [B] under "row", and each metric of each [B]."""
+        ranks = self.test_metrics.update(self(batch.history), batch.targets, batch.grades, batch.history)
+        return {"row": batch.rows, **self.test_metrics.per_user(ranks)}
 
     def on_test_epoch_end(self) -> None:
         """Log `test/ndcg@10` and the other metrics, over all ranks."""

@@ -1,0 +1,38 @@
+"""Callbacks room (floor 4): one Parquet file from the tables of all processes."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pytorch_lightning import Trainer
+
+from memcom_rank.contract.files import new_file
+from memcom_rank.contract.schemas import ROW_GROUP_ROWS
+
+
+def write_joined(trainer: Trainer, folder: Path, file: str, part: pa.Table | None) -> int:
+    """Write the parts of all processes as one file, in the dataset's order of users; every process must call it.
+
+    Args:
+        trainer: knows the processes.
+        folder: the run's folder; only rank 0's counts, the others learn it from there.
+        file: name of the file inside it.
+        part: this process's rows, with a column `row` to sort by, which is not written; None where it has no users.
+
+    Returns:
+        The rows written, on rank 0; 0 elsewhere.
+    """
+    target: Path = trainer.strategy.broadcast(folder) / file
+    if part is not None:
+        with new_file(target.with_name(f"{target.stem}-part-{trainer.global_rank:05d}.parquet")) as path:
+            pq.write_table(part, path)
+    trainer.strategy.barrier(file)
+    if not trainer.is_global_zero:
+        return 0
+    parts = sorted(target.parent.glob(f"{target.stem}-part-*.parquet"))
+    table = pa.concat_tables([pq.read_table(part) for part in parts]).sort_by("row")
+    with new_file(target) as path:
+        pq.write_table(table.drop_columns("row"), path, row_group_size=ROW_GROUP_ROWS)
+    for written in parts:
+        written.unlink()
+    return int(table.num_rows)

@@ -1,0 +1,53 @@
+"""Callbacks room (floor 4): test -> users_test.parquet, the metrics of every user, for paired comparisons."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from memcom_rank.callbacks.parts import write_joined
+from memcom_rank.data import QueryBatch, RankingDataset
+
+USER_METRICS_FILE = "users_test.parquet"
+
+
+class UserMetricsWriter(Callback):
+    """Writes one row per test user: user, ndcg@10, recall@10, ...; in the dataset's order of users.
+
+    A column's mean is the run's metric. Every process writes its users, rank 0 joins the parts.
+
+    Args:
+        folder: the run's folder; only rank 0's counts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._batches: list[dict[str, Tensor]] = []
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Mapping[str, Tensor],  # type: ignore[override]  # what our tasks' test_step returns
+        batch: QueryBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a batch's user rows and metrics."""
+        self._batches.append({key: value.cpu() for key, value in outputs.items()})
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file."""
+        dataset: RankingDataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
+        write_joined(trainer, self._folder, USER_METRICS_FILE, self._table(dataset))
+        self._batches.clear()
+
+    def _table(self, dataset: RankingDataset) -> pa.Table | None:
+        if not self._batches:
+            return None
+        found = {key: torch.cat([batch[key] for batch in self._batches]).numpy() for key in self._batches[0]}
+        row = pa.array(found.pop("row"))
+        return pa.table({"row": row, "user": dataset.user_ids().take(row), **found})

@@ -1,0 +1,53 @@
+import threading
+import types
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from memcom_rank.callbacks.parts import write_joined
+
+
+class Strategy:
+    """Processes played by threads: a meeting point, and one folder that rank 0 tells the others."""
+
+    def __init__(self, folder, processes):
+        self.folder, self.meeting = folder, threading.Barrier(processes, timeout=10)
+
+    def broadcast(self, value):
+        return self.folder
+
+    def barrier(self, name):
+        self.meeting.wait()
+
+
+def trainer(strategy, rank):
+    return types.SimpleNamespace(strategy=strategy, global_rank=rank, is_global_zero=rank == 0)
+
+
+def written(folder, parts):
+    """What each rank's call returned."""
+    strategy, returned = Strategy(folder, len(parts)), {}
+
+    def run(rank):
+        own = folder if rank == 0 else folder / "unknown"
+        returned[rank] = write_joined(trainer(strategy, rank), own, "users.parquet", parts[rank])
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(len(parts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return returned
+
+
+def part(*rows):
+    return pa.table({"row": list(rows), "user": [f"u{row}" for row in rows]})
+
+
+@pytest.mark.parametrize("parts", [[part(2, 0, 1, 3)], [part(3, 1), part(2, 0)], [part(0, 2), None, part(3, 1)]])
+def test_one_file_in_order_of_rows_and_no_parts_left(tmp_path, parts):
+    returned = written(tmp_path, parts)
+    assert returned == {rank: 4 * (rank == 0) for rank in range(len(parts))}
+    assert [path.name for path in tmp_path.iterdir()] == ["users.parquet"]
+    assert pq.read_table(tmp_path / "users.parquet").to_pydict() == {"user": ["u0", "u1", "u2", "u3"]}
