@@ -3,9 +3,9 @@
     python -m data_prep build --source synthetic --users 500000 --games 500000 --output data/large
     python benchmarks/gpu_check.py data/large --output benchmarks/results/gpu_check.json
 
-Needs torch, pytorch-lightning, torchmetrics and pyarrow alone: the dataset may be built on another machine. MEmCom 32x of
-width 64 with pooled matching (log-sum-exp matching compares every game of a history with the whole catalogue, for which
-500,000 games are too many). A fixed sample of the test users is evaluated, all with the same protocol as in every run.
+Needs torch, pytorch-lightning, torchmetrics and pyarrow alone: the dataset may be built on another machine. MEmCom 32x
+of width 64 with pooled matching (log-sum-exp matching compares every game of a history with the whole catalogue, for
+which 500,000 games are too many). A fixed sample of the test users is evaluated, by the protocol of every run.
 `--accelerator cpu` is for a look at a small dataset.
 """
 
@@ -17,10 +17,10 @@ import platform
 import time
 import warnings
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 
@@ -160,7 +160,7 @@ def main() -> None:
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "lightning": pytorch_lightning.__version__,
+            "lightning": version("pytorch-lightning"),
         },
         "users_evaluated": len(users.rows),
         "popularity_ndcg@10": popularity_ndcg(data, users),
