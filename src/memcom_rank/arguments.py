@@ -1,8 +1,8 @@
 """Command line (floor 5): what a user may type in short, spelt out before the parser sees it.
 
 - `--config ranknet.yaml` is looked up in `configs/`;
-- `--ckpt_path last`, a run folder or a file becomes a checkpoint file;
-- a checkpoint's own model settings stand in for those of the configs, and flags overrule both.
+- `--ckpt_path best`, `last`, a run folder or a file becomes a checkpoint file;
+- a checkpoint's own settings stand in for those of the configs, and flags overrule both.
 """
 
 import difflib
@@ -10,6 +10,7 @@ import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,31 +18,40 @@ from memcom_rank.contract.errors import CheckpointError, ConfigError
 
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
+_LINKED = ("num_ids", "seed")  # come from the dataset and from seed_everything
+_OPTIONS = ("-c", "--config", "--ckpt_path")
 
 
 def expand(argv: Sequence[str], *, configs: Path, runs: Path) -> list[str]:
-    """Return `argv` with config names, the checkpoint and the checkpoint's model settings spelt out.
+    """Return `argv` with config names, the checkpoint and the checkpoint's settings spelt out.
 
     Args:
         argv: the command line without the program: the subcommand first.
         configs: folder in which bare config names are looked up.
-        runs: folder of all runs, for `--ckpt_path last`.
+        runs: folder of all runs, for `--ckpt_path best` and `last`.
 
     Raises:
-        ConfigError: a named config does not exist.
+        ConfigError: a named config does not exist, or stands before the subcommand.
         CheckpointError: there is no such checkpoint, or it cannot be read.
     """
     words = _split_equals(argv)
-    after_configs = 1
-    for place in range(len(words) - 1):
-        if words[place] in ("-c", "--config"):
-            words[place + 1] = str(find_config(words[place + 1], configs))
-            after_configs = place + 2
-        elif words[place] == "--ckpt_path" and words[place + 1] not in ("best", "null"):
-            words[place + 1] = str(find_checkpoint(words[place + 1], command=words[0], runs=runs))
-    if "--ckpt_path" in words[:-1]:
-        settings = checkpoint_settings(Path(words[words.index("--ckpt_path") + 1]))
-        words[after_configs:after_configs] = ["--config", json.dumps(settings)] if settings else []
+    if words and words[0] in _OPTIONS:
+        raise ConfigError(
+            f"{words[0]} stands before the command",
+            wanted="the command first: fit, validate, test or predict",
+            fix="python train.py fit --config ranknet.yaml",
+        )
+    after_configs, settings = 1, dict[str, Any]()
+    for place in range(1, len(words)):
+        option, value = words[place - 1], words[place]
+        if option in ("-c", "--config"):
+            words[place] = str(find_config(value, configs))
+            after_configs = place + 1
+        elif option == "--ckpt_path" and value != "null":
+            path = find_checkpoint(value, command=words[0], runs=runs)
+            words[place], settings = str(path), checkpoint_settings(path, command=words[0])
+    if settings:
+        words[after_configs:after_configs] = ["--config", json.dumps(settings)]
     return words
 
 
@@ -60,48 +70,56 @@ def find_config(name: str, configs: Path) -> Path:
 
 
 def find_checkpoint(name: str, *, command: str, runs: Path) -> Path:
-    """Return the checkpoint file that `name` means: a file, a run folder, or "last" for the newest run's.
+    """Return the checkpoint file that `name` means: a file, a run folder, or "best" or "last" of the newest run.
 
     From a run folder, `fit` goes on with the last checkpoint and the other commands take the best.
     """
     if Path(name).is_file():
         return Path(name)
-    wanted = LAST if command == "fit" or name == "last" else BEST
-    if name == "last":
+    wanted = {"best": BEST, "last": LAST}.get(name, LAST if command == "fit" else BEST)
+    if name in ("best", "last"):
         found = sorted(runs.glob(f"*/{CHECKPOINTS}/{wanted}"), key=lambda path: path.stat().st_mtime)
     else:
         found = [path for path in (Path(name) / CHECKPOINTS / wanted, Path(name) / wanted) if path.is_file()][:1]
     if not found:
         raise CheckpointError(
             f"no checkpoint '{name}'",
-            wanted=f"a .ckpt file, a run folder with {CHECKPOINTS}/{wanted}, or 'last' with a run in '{runs}'",
+            wanted=f"a .ckpt file, a run folder with {CHECKPOINTS}/{wanted}, or 'best' or 'last' of a run in '{runs}'",
             fix="train first: python train.py fit --config ranknet.yaml",
         )
     return found[-1]
 
 
-def checkpoint_settings(path: Path) -> dict[str, object]:
-    """Return the model settings and the dataset path that a checkpoint was trained with, as a config."""
+def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:
+    """Return what a checkpoint was trained with, as a config: its model, its dataset and, for `fit`, its batches."""
     try:
         checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
         model = dict(checkpoint.get("hyper_parameters", {}))
-        data = checkpoint.get("datamodule_hyper_parameters", {})
+        data = dict(checkpoint.get("datamodule_hyper_parameters", {}))
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError) as error:
         raise CheckpointError(
             f"'{path}' cannot be read as a checkpoint: {error}",
             wanted="a .ckpt file written by fit",
             fix="take another checkpoint of the run, or train again",
         ) from error
-    model.pop("_instantiator", None)
     class_path = model.pop("_class_path", None)
-    model.pop("num_ids", None)  # comes from the dataset
-    settings: dict[str, object] = {"model": {"class_path": class_path, "init_args": model}} if class_path else {}
-    return {**settings, "data": {"path": data["path"]}} if "path" in data else settings
+    settings: dict[str, Any] = {}
+    if class_path:
+        settings["model"] = {"class_path": class_path, "init_args": _own(model)}
+    if data and command == "fit":  # goes on as it began
+        settings |= {"seed_everything": data["seed"], "data": _own(data)}
+    elif data:
+        settings["data"] = {"path": data["path"]}
+    return settings
+
+
+def _own(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in _LINKED and not name.startswith("_")}
 
 
 def _split_equals(argv: Sequence[str]) -> list[str]:
     words: list[str] = []
     for word in argv:
         name, equals, value = word.partition("=")
-        words += [name, value] if equals and name in ("-c", "--config", "--ckpt_path") else [word]
+        words += [name, value] if equals and name in _OPTIONS else [word]
     return words

@@ -1,6 +1,5 @@
 """Command line (floor 5): `train.py fit|validate|test|predict`, a LightningCLI with this project's doors."""
 
-import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,21 +16,31 @@ from memcom_rank.callbacks import (
     PredictionWriter,
     RunReport,
     SaveRunConfig,
-    Throughput,
+    TrainingMeter,
     UserMetricsWriter,
     progress_bar,
 )
-from memcom_rank.callbacks.run_folder import new_run_folder
+from memcom_rank.callbacks.run_folder import discard_run, new_run_folder
 from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
-from memcom_rank.contract.errors import MemcomRankError
+from memcom_rank.contract.errors import CheckpointError
 from memcom_rank.data import RankingData
 from memcom_rank.parser import RankParser, named_error
 from memcom_rank.quiet import quiet
 
 RUNS = Path("runs")
-_HELP = """Train, measure and use small game rankers. Start with: train.py fit --config ranknet.yaml
-(--config NAME is looked up in configs/; a later --config or flag overrules an earlier one;
---ckpt_path takes a file, a run folder or 'last'; --print_config shows what would be run)"""
+_HELP = """Train, measure and use small game rankers.
+--config NAME is looked up in configs/; a later --config or flag overrules an earlier one.
+--ckpt_path takes a .ckpt file, a run folder, or 'best' or 'last' of the newest run, with the model as it was trained.
+--print_config shows what would be run.
+
+examples:
+  python train.py fit --config ranknet.yaml
+  python train.py fit --config ranknet.yaml --config embedding/naive_hash.yaml --data.path data/steam
+  python train.py fit --config ranknet.yaml --ckpt_path last --trainer.max_epochs 80
+  python train.py test --config ranknet.yaml --ckpt_path best
+  python train.py predict --config ranknet.yaml --ckpt_path runs/20260131-120000-fit"""
+_COMMANDS = ("fit", "validate", "test", "predict")
+_USAGE = {name: {"usage": f"train.py {name} --config ranknet.yaml [options]", "epilog": _HELP} for name in _COMMANDS}
 
 
 class RankCLI(LightningCLI):
@@ -44,18 +53,24 @@ class RankCLI(LightningCLI):
     """
 
     def __init__(self, configs: Path, prepare: Callable[[Path], None], args: list[str] | None = None) -> None:
-        self.configs, self.prepare = configs, prepare
-        super().__init__(
-            LightningModule,
-            RankingData,
-            parser_class=RankParser,
-            parser_kwargs={"description": _HELP},
-            subclass_mode_model=True,
-            auto_configure_optimizers=False,
-            save_config_callback=SaveRunConfig,
-            save_config_kwargs={"save_to_log_dir": False},
-            args=args,
-        )
+        self.configs, self.prepare, self.run_folder = configs, prepare, RUNS
+        try:
+            super().__init__(
+                LightningModule,
+                RankingData,
+                parser_class=RankParser,
+                parser_kwargs={"description": _HELP, **_USAGE},
+                subclass_mode_model=True,
+                auto_configure_optimizers=False,
+                save_config_callback=SaveRunConfig,
+                save_config_kwargs={"save_to_log_dir": False},
+                args=args,
+            )
+        except Exception:
+            close_wandb_run(exit_code=1)
+            if self.run_folder != RUNS:  # it was made, and by this process
+                discard_run(self.run_folder)
+            raise
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link the dataset's facts to the model and the run's seed to the data."""
@@ -71,29 +86,31 @@ class RankCLI(LightningCLI):
         """Do nothing: `expand` has put the checkpoint's settings below the flags; Lightning would put them above."""
 
     def before_instantiate_classes(self) -> None:
-        """See to the dataset and make the run folder."""
+        """See to the dataset and make the run folder.
+
+        Raises:
+            CheckpointError: nothing trained to validate, test or predict with.
+        """
         config = self.config[self.subcommand]
+        if self.subcommand != "fit" and config.ckpt_path is None:
+            raise CheckpointError(
+                f"{self.subcommand} without --ckpt_path",
+                wanted="a trained model: a .ckpt file, a run folder, 'best' or 'last' (of the newest run)",
+                fix=f"python train.py {self.subcommand} --config ranknet.yaml --ckpt_path best",
+            )
         self.prepare(Path(config.data.path))
         self.run_folder = rank_zero_only(new_run_folder, RUNS)(RUNS, str(self.subcommand))
         for logger in _as_list(config.trainer.logger):
             if getattr(logger, "class_path", "").endswith("WandbLogger"):
                 logger.init_args.save_dir = str(self.run_folder)  # W&B's files lie in the run's folder
 
-    def instantiate_classes(self) -> None:
-        """Build data, model and trainer; a run that cannot be built leaves no empty folder."""
-        try:
-            super().instantiate_classes()
-        except BaseException:
-            with contextlib.suppress(OSError):
-                self.run_folder.rmdir()
-            raise
-
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the local mirror (metrics.csv) before the configured loggers, and this project's callbacks."""
         config = self.config_init[self.subcommand]
         mirror = CSVLogger(self.run_folder, name="", version="", flush_logs_every_n_steps=1)
         _ = mirror.experiment  # opened on rank 0 while the folder is empty, as it wants it
-        loggers = [logger for logger in _as_list(config.trainer.logger) if isinstance(logger, Logger)]
+        wanted = [] if self.subcommand == "predict" else _as_list(config.trainer.logger)  # predict has nothing to log
+        loggers = [logger for logger in wanted if isinstance(logger, Logger)]
         for logger in loggers:
             if isinstance(logger, WandbLogger):
                 open_wandb_run(logger)
@@ -103,7 +120,8 @@ class RankCLI(LightningCLI):
             command, cache = str(self.subcommand), RUNS / ".baselines"
             report = RunReport(self.run_folder, command=command, cache=cache, seed=config.data.seed)
             writers = [UserMetricsWriter(self.run_folder), report]
-        self.trainer_defaults["callbacks"] = [Throughput(), progress_bar(), *writers]
+        progress = [] if config.trainer.enable_progress_bar is False else [progress_bar()]
+        self.trainer_defaults["callbacks"] = [TrainingMeter(), *progress, *writers]
         return super().instantiate_trainer(logger=[mirror, *loggers], default_root_dir=self.run_folder, **kwargs)
 
     def after_fit(self) -> None:
@@ -130,7 +148,7 @@ def main(configs: Path, prepare: Callable[[Path], None], args: list[str] | None 
     try:
         with quiet():
             RankCLI(configs, prepare, args)
-    except (MemcomRankError, ValueError) as error:
+    except Exception as error:
         named = named_error(error)
         if named is None:
             raise

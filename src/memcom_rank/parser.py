@@ -1,11 +1,14 @@
 """Command line (floor 5): the parser, whose errors name the option that was probably meant."""
 
+import argparse
 import difflib
 import importlib
 import inspect
 import re
 from typing import Any, NoReturn
 
+from jsonargparse import DefaultHelpFormatter
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.cli import LightningArgumentParser
 
 from memcom_rank.contract.errors import ConfigError, MemcomRankError
@@ -16,11 +19,19 @@ _UNKNOWN = re.compile(
     r"|[Kk]ey '(?P<c>[\w.]+)' is not expected"
     r"|unrecognized arguments: --(?P<d>[\w.]+)"
 )
+_NO_CLASS = re.compile(r"module '(?P<module>memcom_rank\.\w+)' has no attribute '(?P<name>\w+)'")
 _CLASS = re.compile(r"class_path '([\w.]+)'")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Keeps the lines of the examples."""
 
 
 class RankParser(LightningArgumentParser):
     """LightningArgumentParser that raises `ConfigError` instead of printing pages of usage."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, formatter_class=_Formatter, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what was wrong in the configuration, with the nearest known option where one was misspelt.
@@ -31,26 +42,44 @@ class RankParser(LightningArgumentParser):
         known_error = named_error(ex)
         if known_error is not None:  # found by a parser or a constructor inside this one
             raise known_error from ex
-        unknown = _UNKNOWN.search(message)
-        if unknown is None:
+        unknown, module = _UNKNOWN.search(message), _NO_CLASS.search(message)
+        if unknown is not None:
+            name = next(group for group in unknown.groups() if group)
+            kind, known = "option", _option_names(self) | _parameter_names(message)
+            fix = "correct the name; all are listed by: python train.py fit --help"
+        elif module is not None:
+            name, kind, fix = module["name"], "class", "correct the class_path"
+            known = {name for name, _ in inspect.getmembers(importlib.import_module(module["module"]), inspect.isclass)}
+        else:
             raise ConfigError(
-                message, wanted="a configuration that the options accept", fix="see: python train.py fit --help"
+                message,
+                wanted="a configuration that the options accept",
+                fix="add --config ranknet.yaml" if "are required" in message else "see: python train.py fit --help",
             ) from ex
-        name = next(group for group in unknown.groups() if group)
-        known = sorted(_option_names(self) | _parameter_names(message))
-        near = difflib.get_close_matches(name, known, n=1) or difflib.get_close_matches(name.split(".")[-1], known, n=1)
+        near = _nearest(name, known)
         raise ConfigError(
-            f"unknown option '{name}'",
-            wanted=f"did you mean '{near[0]}'?" if near else "an option of the command or of the chosen class",
-            fix="correct the name; all are listed by: python train.py fit --help",
+            f"unknown {kind} '{name}'",
+            wanted=f"did you mean '{near}'?" if near else "a name that exists",
+            fix=fix,
         ) from ex
 
 
 def named_error(error: BaseException | None) -> MemcomRankError | None:
     """Return the named error behind `error`, if any: the parser wraps what constructors and inner parsers raise."""
     while error is not None and not isinstance(error, MemcomRankError):
+        if isinstance(error, MisconfigurationException):  # the Trainer's own, e.g. a GPU asked for where there is none
+            wanted = "trainer settings that fit one another and this machine"
+            return ConfigError(str(error), wanted=wanted, fix="correct the setting that it names")
         error = error.__cause__
     return error
+
+
+def _nearest(name: str, known: set[str]) -> str | None:
+    """Return the known name most like `name`, whole or, failing that, by its last part."""
+    for part in (name, name.split(".")[-1]):
+        if near := difflib.get_close_matches(part, sorted(known), n=1, cutoff=0.55):
+            return near[0]
+    return None
 
 
 def _option_names(parser: Any) -> set[str]:

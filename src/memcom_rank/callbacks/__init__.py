@@ -5,7 +5,7 @@ from memcom_rank.callbacks.predictions import PredictionWriter
 from memcom_rank.callbacks.progress import progress_bar
 from memcom_rank.callbacks.report import RunReport
 from memcom_rank.callbacks.run_config import SaveRunConfig
-from memcom_rank.callbacks.throughput import Throughput
+from memcom_rank.callbacks.training_meter import TrainingMeter
 from memcom_rank.callbacks.user_metrics import UserMetricsWriter
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "RunCheckpoint",
     "RunReport",
     "SaveRunConfig",
-    "Throughput",
+    "TrainingMeter",
     "UserMetricsWriter",
     "progress_bar",
 ]

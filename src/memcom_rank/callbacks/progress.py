@@ -1,4 +1,4 @@
-"""Callbacks room (floor 4): progress a person can read: a bar on a terminal, one line an epoch elsewhere."""
+"""Callbacks room (floor 4): progress a person can read: one line an epoch, and a bar above it on a terminal."""
 
 import sys
 import time
@@ -7,34 +7,36 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar, TQDMProgressBar
 
+from memcom_rank.callbacks.checkpoint import best_score
+
 MONITOR = "val/ndcg@10"
 
 
-class EpochLines(ProgressBar):
-    """Prints a line an epoch: logs of batch systems stay short."""
+class _EpochReport(ProgressBar):
+    """Base: prints a line an epoch, on rank 0."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._enabled = True
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self._best = float("-inf")
         self._started = 0.0
 
-    def enable(self) -> None:
-        """Print (rank 0)."""
-        self._enabled = True
-
-    def disable(self) -> None:
-        """Stay silent (the other ranks)."""
-        self._enabled = False
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Know the best epoch of the run that this one goes on from."""
+        super().on_train_start(trainer, pl_module)
+        before = best_score(trainer)
+        self._best = float("-inf") if before is None else before
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
+        super().on_train_epoch_start(trainer, pl_module)
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print loss, validation nDCG, rows per second and seconds of the epoch."""
-        if self._enabled:
-            print(self._line(trainer, {k: float(v) for k, v in trainer.callback_metrics.items()}), flush=True)
+        """Print loss, validation nDCG (* the best so far), rows per second and seconds of the epoch."""
+        super().on_train_epoch_end(trainer, pl_module)
+        if trainer.is_global_zero:
+            values = {key: float(value) for key, value in trainer.callback_metrics.items()}
+            self.print(self._line(trainer, values), flush=True)
 
     def _line(self, trainer: Trainer, values: dict[str, float]) -> str:
         score = values.get(MONITOR, float("nan"))
@@ -42,24 +44,41 @@ class EpochLines(ProgressBar):
         self._best = max(self._best, score) if score == score else self._best
         return (
             f"epoch {trainer.current_epoch + 1:3d}/{trainer.max_epochs}"
-            f"  loss {values.get('train/loss', float('nan')):.4f}"
+            f"  loss {values.get('train/loss_epoch', float('nan')):.4f}"
             f"  {MONITOR} {score:.4f}{mark:2s}"
             f"  {values.get('train/rows_per_second', 0):10,.0f} rows/s"
             f"  {time.perf_counter() - self._started:5.1f} s"
         )
 
 
-class EpochBar(TQDMProgressBar):
-    """Lightning's bar without the version number, kept on screen epoch after epoch."""
+class EpochLines(_EpochReport):
+    """The lines alone: logs of batch systems stay short."""
+
+    def enable(self) -> None:
+        """Nothing to switch: only rank 0 prints."""
+
+    def disable(self) -> None:
+        """Nothing to switch: only rank 0 prints."""
+
+
+class EpochBar(_EpochReport, TQDMProgressBar):
+    """The lines, and Lightning's bar for the epoch that is running."""
 
     def __init__(self) -> None:
-        super().__init__(leave=True)
+        super().__init__(leave=False)
+
+    def print(self, *args: Any, sep: str = " ", flush: bool = True, **kwargs: Any) -> None:
+        """Print above the bar, which has its own way of flushing."""
+        super().print(*args, sep=sep, **kwargs)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """Drop `v_num`, which says nothing: runs have folders."""
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)
-        return metrics
+        """Show the step's loss, and the last epoch's validation nDCG and speed."""
+        known = trainer.callback_metrics
+        shown = {"loss": "train/loss", MONITOR: MONITOR}
+        figures = {name: f"{float(known[key]):.4f}" for name, key in shown.items() if key in known}
+        if (rate := known.get("train/rows_per_second")) is not None:
+            figures["rows/s"] = f"{float(rate):,.0f}"
+        return figures
 
 
 def progress_bar() -> ProgressBar:

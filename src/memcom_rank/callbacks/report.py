@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import WandbLogger
 
 from memcom_rank.callbacks.baseline_metrics import baseline_metrics
+from memcom_rank.callbacks.checkpoint import best_score
 from memcom_rank.callbacks.summary_table import summary_table
 from memcom_rank.contract.files import new_file
 from memcom_rank.contract.schemas import TEST, VALIDATION
@@ -45,7 +45,7 @@ class RunReport(Callback):
             print(
                 f"dataset  {data.path}: {facts.num_users:,} users, {facts.num_games:,} games\n"
                 f"model    {size['embedding.technique']} of width {pl_module.ranker.embedding.dim}: "  # type: ignore[union-attr]
-                f"{size['embedding.bytes'] / 1e6:.2f} MB, {size['embedding.ratio']:.1f}x smaller than a full table\n"
+                f"{size['embedding.bytes']:,} bytes, {size['embedding.ratio']:.1f}x smaller than a full table\n"
                 f"run      {self.folder}",
                 flush=True,
             )
@@ -109,12 +109,10 @@ class RunReport(Callback):
 
     def _places(self, trainer: Trainer) -> Summary:
         places: Summary = {"run": str(self.folder), "checkpoint": str(trainer.ckpt_path or "")}
-        for callback in trainer.checkpoint_callbacks:
-            if isinstance(callback, ModelCheckpoint) and callback.best_model_score is not None and callback.monitor:
-                key = callback.monitor.replace("/", ".")
-                places |= {f"best.{key}": float(callback.best_model_score), "checkpoint": callback.best_model_path}
+        if self.command == "fit":
+            places["best.val.ndcg@10"] = best_score(trainer)
         for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                folder = str(Path(logger.experiment.dir).parent)
-                places |= {"wandb.run": folder, "wandb.offline": bool(logger.experiment.offline)}
+            if isinstance(logger, WandbLogger) and not logger.experiment.disabled:
+                run = logger.experiment
+                places |= {"wandb.run": run.url or str(Path(run.dir).parent), "wandb.offline": bool(run.offline)}
         return places

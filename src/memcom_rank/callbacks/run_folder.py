@@ -1,7 +1,10 @@
 """Callbacks room (floor 4): where a run keeps what it writes."""
 
 import datetime
+import shutil
 from pathlib import Path
+
+_LAUNCH_FILES = {"config.yaml", "wandb"}  # written before a run has found out anything
 
 
 def new_run_folder(runs: Path, command: str) -> Path:
@@ -16,3 +19,9 @@ def new_run_folder(runs: Path, command: str) -> Path:
             number += 1
         else:
             return folder
+
+
+def discard_run(folder: Path) -> None:
+    """Remove the folder of a run that failed before it had anything to keep: metrics, checkpoints, predictions."""
+    if {path.name for path in folder.iterdir()} <= _LAUNCH_FILES:
+        shutil.rmtree(folder)

@@ -45,8 +45,8 @@ def _places(summary: Mapping[str, Any]) -> list[str]:
     if summary.get("checkpoint"):
         lines.append(f"checkpoint  {summary['checkpoint']}")
     if "wandb.run" in summary:
-        how = f"offline; to upload: wandb sync {summary['wandb.run']}" if summary["wandb.offline"] else "online"
-        lines.append(f"W&B         {how}" if summary["wandb.offline"] else f"W&B         {how}, {summary['wandb.run']}")
+        upload = "offline; to upload: wandb sync " if summary["wandb.offline"] else ""
+        lines.append(f"W&B         {upload}{summary['wandb.run']}")
     if summary["command"] == "fit":
         lines.append(f"next        python train.py predict --config ranknet.yaml --ckpt_path {summary['run']}")
     return lines
