@@ -60,7 +60,8 @@ def test_every_position_is_asked_once_on_one_rank(users, batch_size, world_size)
     keys = [list(shard) for shard in shards]
     assert [len(own) for own in keys] == [len(shard) for shard in shards]
     assert sorted(position for own in keys for key in own for position in key.rows.tolist()) == list(range(users))
-    assert all(1 <= len(key.rows) <= batch_size for own in keys for key in own)
+    assert all(len(key.rows) <= batch_size for own in keys for key in own)
+    assert all(len(own) == 1 or min(len(key.rows) for key in own) >= 1 for own in keys)
     numbers = [sum(len(key.rows) for key in own) for own in keys]
     assert max(numbers) - min(numbers) <= 1
 
@@ -72,8 +73,10 @@ def test_query_shards_do_not_change_with_the_epoch():
     assert [key.rows.tolist() for key in shard] == before == [[1, 3], [5, 7]]
 
 
-def test_nobody_to_ask_is_no_step():
-    assert list(QueryShard(torch.arange(1), 2, rank=1, world_size=2)) == []
+def test_nobody_to_ask_is_one_empty_step():
+    shard = QueryShard(torch.arange(1), 2, rank=1, world_size=2)
+    assert [key.rows.tolist() for key in shard] == [[]]
+    assert len(shard) == 1
 
 
 def test_mixed_seeds_fill_63_bits_and_mind_the_order():

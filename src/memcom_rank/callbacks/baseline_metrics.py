@@ -57,7 +57,7 @@ def evaluate(score: Callable[[Tensor], Tensor], data: RankingData, split: str, k
     """Return the metrics of `score` (history [B, L] -> scores [B, V]) over all users of a split, on this process."""
     if split not in (VALIDATION, TEST):
         raise ConfigError(f"split '{split}'", wanted=f"{VALIDATION} or {TEST}", fix="correct the name")
-    metrics = RankingMetrics(ks, data.num_ids)
+    metrics = RankingMetrics(ks, data.num_ids, sync_on_compute=False)  # the other ranks are not here
     with torch.inference_mode():
         for batch in data.query_loader(data.dataset.queries(split), rank=0, world_size=1):
             metrics.update(score(batch.history), batch.targets, batch.grades, batch.history)

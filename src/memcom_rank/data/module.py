@@ -49,7 +49,6 @@ class RankingData(LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True  # more processes than users to evaluate
         self.save_hyperparameters(logger=False)
         _at_least(1, batch_size=batch_size, num_negatives=num_negatives, max_history=max_history)
         _at_least(0, num_graded=num_graded, num_workers=num_workers)

@@ -49,6 +49,8 @@ class TrainShard(DistributedSampler[BatchKey]):
 class QueryShard(DistributedSampler[BatchKey]):
     """Evaluation positions in a given order: every position once, on one rank; ranks may differ in length.
 
+    A rank without positions has one empty step: without any, it would leave out the hooks in which all ranks meet.
+
     Args:
         order: int64 [N], all positions.
         batch_size: positions per step.
@@ -59,10 +61,10 @@ class QueryShard(DistributedSampler[BatchKey]):
         self.mine, self.batch_size = order[rank::world_size], batch_size
 
     def __len__(self) -> int:
-        return -(-len(self.mine) // self.batch_size)
+        return max(-(-len(self.mine) // self.batch_size), 1)
 
     def __iter__(self) -> Iterator[BatchKey]:
-        for positions in torch.split(self.mine, self.batch_size) if len(self.mine) else ():
+        for positions in torch.split(self.mine, self.batch_size):
             yield BatchKey(positions, 0)
 
     def set_epoch(self, epoch: int) -> None:

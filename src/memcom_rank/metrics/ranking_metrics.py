@@ -4,7 +4,7 @@ Takes scores and held-out games of batches of users -> gives {"ndcg@10": ..., "n
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torchmetrics import Metric
@@ -29,12 +29,13 @@ class RankingMetrics(nn.Module):
     Args:
         ks: cutoffs; None is the full catalogue.
         num_ids: ids of the vocabulary, padding and unknown included.
+        kwargs: options of `torchmetrics.Metric`; `sync_on_compute=False` where one rank evaluates alone.
 
     Raises:
         ConfigError: no cutoff, one below 1, or one given twice.
     """
 
-    def __init__(self, ks: Sequence[int | None], num_ids: int) -> None:
+    def __init__(self, ks: Sequence[int | None], num_ids: int, **kwargs: Any) -> None:
         super().__init__()
         if not ks or len(set(ks)) < len(ks) or any(k is not None and k < 1 for k in ks):
             raise ConfigError(
@@ -42,13 +43,13 @@ class RankingMetrics(nn.Module):
                 wanted="different whole numbers from 1, or null for the full catalogue",
                 fix="set the cutoffs to, for example, [10, 20, null]",
             )
-        ranked: dict[str, Metric] = {"mrr": MRR()}
+        ranked: dict[str, Metric] = {"mrr": MRR(**kwargs)}
         covered: dict[str, Metric] = {}
         for k in ks:
             at = "" if k is None else f"@{k}"
-            ranked[f"ndcg{at}"], ranked[f"graded_ndcg{at}"] = NDCG(k), GradedNDCG(k)
+            ranked[f"ndcg{at}"], ranked[f"graded_ndcg{at}"] = NDCG(k, **kwargs), GradedNDCG(k, **kwargs)
             if k is not None:
-                ranked[f"recall{at}"], covered[f"coverage{at}"] = Recall(k), Coverage(k, num_ids)
+                ranked[f"recall{at}"], covered[f"coverage{at}"] = Recall(k, **kwargs), Coverage(k, num_ids, **kwargs)
         self.ranked, self.covered = nn.ModuleDict(ranked), nn.ModuleDict(covered)
         self.max_k = max((k for k in ks if k is not None), default=0)
 
