@@ -10,22 +10,21 @@ from memcom_rank.contract.files import new_file
 from memcom_rank.contract.schemas import ROW_GROUP_ROWS
 
 
-def write_joined(trainer: Trainer, folder: Path, file: str, part: pa.Table | None) -> int:
+def write_joined(trainer: Trainer, folder: Path, file: str, part: pa.Table) -> int:
     """Write the parts of all processes as one file, in the dataset's order of users; every process must call it.
 
     Args:
         trainer: knows the processes.
         folder: the run's folder; only rank 0's counts, the others learn it from there.
         file: name of the file inside it.
-        part: this process's rows, with a column `row` to sort by, which is not written; None where it has no users.
+        part: this process's rows, with a column `row` to sort by, which is not written.
 
     Returns:
         The rows written, on rank 0; 0 elsewhere.
     """
     target: Path = trainer.strategy.broadcast(folder) / file
-    if part is not None:
-        with new_file(target.with_name(f"{target.stem}-part-{trainer.global_rank:05d}.parquet")) as path:
-            pq.write_table(part, path)
+    with new_file(target.with_name(f"{target.stem}-part-{trainer.global_rank:05d}.parquet")) as path:
+        pq.write_table(part, path)
     trainer.strategy.barrier(file)
     if not trainer.is_global_zero:
         return 0

@@ -52,9 +52,7 @@ class PredictionWriter(Callback):
             where = self._folder / PREDICTIONS_FILE
             print(f"wrote {rows:,} rows (user, rank, game, title, score) to {where}", flush=True)
 
-    def _table(self, dataset: RankingDataset) -> pa.Table | None:
-        if not self._batches:
-            return None
+    def _table(self, dataset: RankingDataset) -> pa.Table:
         rows, ids, scores = (torch.cat(columns).numpy() for columns in zip(*self._batches, strict=True))
         return prediction_table(dataset, rows, ids, scores)
 
