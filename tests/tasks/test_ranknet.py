@@ -151,6 +151,15 @@ def test_a_bf16_run_learns_and_keeps_fp32_weights(folder, match):
     assert {parameter.dtype for parameter in made.lightning_module.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_can_be_clipped(folder, precision):
+    still = fitted(folder, precision=precision, gradient_clip_val=1e-12, max_epochs=1)
+    free = fitted(folder, precision=precision, max_epochs=1)
+    start = task().state_dict()["ranker.embedding.rows_MD"]
+    moved = [(weights(made)["ranker.embedding.rows_MD"] - start).norm() for made in (still, free)]
+    assert moved[0] < 0.01 * moved[1]
+
+
 def test_prediction_is_the_best_unseen_games(folder):
     model = task(embedding=Full).eval()  # no two games alike at the start
     found = trainer().predict(model, data(folder))
