@@ -59,6 +59,8 @@ def evaluate(score: Callable[[Tensor], Tensor], data: RankingData, split: str, k
         raise ConfigError(f"split '{split}'", wanted=f"{VALIDATION} or {TEST}", fix="correct the name")
     metrics = RankingMetrics(ks, data.num_ids, sync_on_compute=False)  # the other ranks are not here
     with torch.inference_mode():
-        for batch in data.query_loader(data.dataset.queries(split), rank=0, world_size=1):
+        loader = data.query_loader(data.dataset.queries(split), rank=0, world_size=1)
+        for key in loader.sampler:
+            batch = loader.dataset[key]  # in this process: starting workers would take longer than all of this
             metrics.update(score(batch.history), batch.targets, batch.grades, batch.history)
     return {key: float(value) for key, value in metrics.compute().items()}

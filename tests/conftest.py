@@ -1,0 +1,29 @@
+"""Fixtures of the whole suite: a tiny dataset, and one finished run over it that tests read and never change."""
+
+from pathlib import Path
+
+import pytest
+
+import data_prep
+from tests.command import fit
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A synthetic dataset of 600 users and 120 games."""
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    data_prep.build(source="synthetic", output=folder, users=600, games=120, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fitted(tiny, tmp_path_factory):
+    """A run of 2 epochs, logged to W&B offline."""
+    return fit(tmp_path_factory.mktemp("fitted"), tiny, WANDB_MODE="offline")
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A folder to work in."""
+    assert not list(Path(tmp_path).iterdir())
+    return tmp_path
