@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag, pad
+from torch.nn.functional import pad
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.embeddings import CompressedEmbedding
+from memcom_rank.embeddings.bag import weighted_bag
 
 Against = Callable[[Tensor], Tensor]  # queries [Q, D] -> scores [Q, C]
 _MAX_EXPONENT = 60.0  # exp, and its sum over the longest history, stay finite in fp32
@@ -95,7 +96,7 @@ class LogSumExpMatch(nn.Module):
             real_BL = (history_BL != PADDING_ID).float()
             weights_BL = real_BL / real_BL.sum(1, keepdim=True).clamp(min=1) ** self.power
             near_UC = likeness_UC.float().clamp(max=_MAX_EXPONENT).exp()
-            near_BC = embedding_bag(place_BL, near_UC, mode="sum", per_sample_weights=weights_BL)
+            near_BC = weighted_bag(near_UC, place_BL.int(), weights_BL)
             return (near_BC + self.floor.exp()).log()
 
     @staticmethod
