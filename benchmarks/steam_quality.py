@@ -1,10 +1,11 @@
-"""Train and measure the README's table: Steam-200k, three seeds, each with a split of its own.
+"""The README's table: quality and bytes of each technique on Steam-200k, and a paired interval at equal bytes.
 
-    python benchmarks/steam_quality.py --input steam-200k.csv --output benchmarks/results/steam_quality.json
+    python benchmarks/steam_quality.py --input steam-200k.csv --work /tmp/steam_quality
 
-A finished (seed, variant) is kept in the work folder and not run again, so that a killed benchmark goes on. MEmCom and
-naive hashing at the same bytes are compared user by user: their difference has a bootstrap interval over all users of
-all seeds.
+Each seed draws its own split and its own training run. Everything goes through the command line that users have; a
+finished (seed, technique) is kept in the work folder and not run again. The interval compares MEmCom with naive hashing
+at 16x, hence at the same bytes, user by user: users are resampled, each with its values of all seeds. It covers the
+choice of users, not the luck of a training run; that shows in the spread over seeds.
 """
 
 import argparse
@@ -13,112 +14,156 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-import data_prep
-
-ROOT = Path(__file__).resolve().parent.parent
-AT_16 = "--model.init_args.embedding.init_args.target_ratio=16"
-VARIANTS: dict[str, list[str]] = {
-    "MEmCom 4x (ranknet.yaml)": [],
-    "full table": ["--config", "embedding/full.yaml"],
-    "MEmCom 16x": [AT_16],
-    "naive hash 16x": ["--config", "embedding/naive_hash.yaml", AT_16],
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "steam_quality.json"
+TECHNIQUES: dict[str, list[str]] = {
+    "Full": ["--config", "embedding/full.yaml"],
+    "MEmCom 4x": [],  # as shipped
+    "MEmCom 16x": ["--config", "embedding/memcom.yaml"],
+    "NaiveHash 16x": ["--config", "embedding/naive_hash.yaml"],
 }
-PAIR = ("MEmCom 16x", "naive hash 16x")
-METRIC = "ndcg@10"
-Results = dict[str, list[dict[str, Any]]]  # variant -> a summary per seed
+PAIR = ("MEmCom 16x", "NaiveHash 16x")
+KEY = "ndcg@10"
+RESAMPLES = 10_000
 
 
-def run(variant: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
-    """Fit one variant on one seed's split, or read what an earlier benchmark left."""
-    folder = args.work / f"seed-{seed}"
-    done = folder / f"{variant.replace(' ', '-')}.json"
+def dataset(work: Path, source: Path, seed: int) -> Path:
+    """The dataset of a seed, built where it is not there yet."""
+    folder = work / f"seed-{seed}" / "dataset"
+    if not folder.exists():
+        build = ["-m", "data_prep", "build", "--source", "steam200k", "--input", str(source.resolve())]
+        command([*build, "--output", str(folder.resolve()), "--seed", str(seed)], ROOT)
+    return folder
+
+
+def fitted(work: Path, source: Path, seed: int, technique: str, flags: Sequence[str]) -> Path:
+    """The run folder of a technique, trained where it is not there yet; its name appears when it is whole."""
+    done = work / f"seed-{seed}" / technique.lower().replace(" ", "-")
     if not done.exists():
-        dataset = folder / "dataset"
-        if not dataset.exists():
-            data_prep.build("steam200k", dataset, input=args.input, seed=seed)
-        command = [sys.executable, str(ROOT / "train.py"), "fit", "--config", "ranknet.yaml", *VARIANTS[variant]]
-        command += ["--seed_everything", str(seed), "--data.path", "dataset", *args.flags]
-        before = set(folder.glob("runs/*-fit*"))
-        subprocess.run(command, cwd=folder, check=True, env={**os.environ, "WANDB_MODE": "disabled"})
-        (made,) = set(folder.glob("runs/*-fit*")) - before
-        summary = json.loads((made / "summary.json").read_text(encoding="utf-8"))
-        done.write_text(json.dumps({**summary, "run": str(made)}), encoding="utf-8")
-    found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-    return found
+        data, runs = dataset(work, source, seed), work / f"seed-{seed}" / "runs"
+        before = set(runs.glob("*-fit"))
+        fit = [str(ROOT / "train.py"), "fit", "--config", "ranknet.yaml", *TECHNIQUES[technique]]
+        own = ["--seed_everything", str(seed), "--data.path", str(data.resolve()), *flags]
+        command([*fit, *own], runs.parent)
+        (run,) = set(runs.glob("*-fit")) - before
+        run.rename(done)
+    return done
 
 
-def paired(results: Results, repeats: int = 10_000) -> dict[str, float]:
-    """Mean difference of `METRIC` over the users of all seeds, with a 95% bootstrap interval (users resampled)."""
-    gaps: list[np.ndarray] = []
-    for one, other in zip(*(results[variant] for variant in PAIR), strict=True):
-        first, second = (
-            pq.read_table(Path(s["run"]) / "users_test.parquet", columns=["row", METRIC]) for s in (one, other)
-        )
-        assert first["row"] == second["row"]
-        gaps.append(first[METRIC].to_numpy() - second[METRIC].to_numpy())
-    gap = np.concatenate(gaps)
-    rng = np.random.default_rng(0)
-    means = [gap[rng.integers(len(gap), size=len(gap))].mean() for _ in range(repeats)]
+def command(words: Sequence[str], folder: Path) -> None:
+    print(f"--- {' '.join(words)}", flush=True)
+    subprocess.run([sys.executable, *words], cwd=folder, env={**os.environ, "WANDB_MODE": "disabled"}, check=True)
+
+
+def differences(first: Sequence[Path], second: Sequence[Path]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Per user, over the seeds in which it was tested: the sum of first - second, and the number of seeds."""
+    sums: dict[Any, float] = {}
+    counts: dict[Any, int] = {}
+    for one, two in zip(first, second, strict=True):
+        mine, theirs = (pq.read_table(run / "users_test.parquet", columns=["user", KEY]) for run in (one, two))
+        if mine["user"] != theirs["user"]:
+            raise SystemExit(f"{one} and {two} were not tested on the same users")
+        gaps = mine[KEY].to_numpy() - theirs[KEY].to_numpy()
+        for user, gap in zip(mine["user"].to_pylist(), gaps.tolist(), strict=True):
+            sums[user] = sums.get(user, 0.0) + gap
+            counts[user] = counts.get(user, 0) + 1
+    return np.array(list(sums.values())), np.array(list(counts.values()))
+
+
+def interval(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float, float]:
+    """The mean difference over all (user, seed), and the 95% percentile interval when users are resampled."""
+    draw, users = np.random.default_rng(0), len(sums)
+    means = np.empty(RESAMPLES)
+    for n in range(RESAMPLES):
+        chosen = draw.integers(users, size=users)
+        means[n] = sums[chosen].sum() / counts[chosen].sum()
     low, high = np.quantile(means, [0.025, 0.975])
-    return {"difference": float(gap.mean()), "low": float(low), "high": float(high), "users": len(gap)}
+    return float(sums.sum() / counts.sum()), float(low), float(high)
 
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.mean(values):.4f} ± {statistics.stdev(values) if len(values) > 1 else 0.0:.4f}"
-
-
-def markdown(results: Results, difference: dict[str, float]) -> str:
-    first = next(iter(results.values()))
-    lines = [
-        "| ranker | nDCG@10 | nDCG | of EASE | embedding bytes | whole model | s/run |",
-        "|---|---|---|---|---:|---:|---:|",
-    ]
-    for name in ("popularity", "ease"):
-        at_10, full = ([s[f"baselines.{name}.{key}"] for s in first] for key in (METRIC, "ndcg"))
-        share = statistics.mean(s[f"baselines.{name}.{METRIC}"] / s[f"baselines.ease.{METRIC}"] for s in first)
-        lines.append(f"| {'EASE' if name == 'ease' else name} | {spread(at_10)} | {spread(full)} | {share:.1%} | | | |")
-    for variant, runs in results.items():
-        share = statistics.mean(s[f"test.{METRIC}"] / s[f"baselines.ease.{METRIC}"] for s in runs)
-        at_10, full = ([s[f"test.{key}"] for s in runs] for key in (METRIC, "ndcg"))
-        seconds = statistics.mean(s["wall_seconds"] for s in runs)
-        sizes = f"{runs[0]['embedding.bytes']:,} | {runs[0]['model.bytes']:,}"
-        lines.append(f"| {variant} | {spread(at_10)} | {spread(full)} | {share:.1%} | {sizes} | {seconds:.0f} |")
-    lines.append(
-        f"\n{PAIR[0]} minus {PAIR[1]}: {difference['difference']:+.4f} nDCG@10, 95% interval "
-        f"[{difference['low']:+.4f}, {difference['high']:+.4f}], paired over {difference['users']:,} users."
-    )
+def markdown(results: dict[str, Any]) -> str:
+    lines = ["| ranker | embedding bytes | smaller | test nDCG@10 (min-max over seeds) | of EASE | nDCG | epochs | s |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
+    ease = _mean(results["baselines"]["ease"], KEY)
+    for name, runs in results["baselines"].items():
+        lines.append(
+            f"| {name} | - | - | {_spread(runs)} | {_mean(runs, KEY) / ease:.0%} | {_mean(runs, 'ndcg'):.4f} | - | - |"
+        )
+    for name, runs in results["techniques"].items():
+        size = f"{runs[0]['embedding.bytes']:,} | {_mean(runs, 'embedding.ratio'):.1f}x"
+        cost = f"{_mean(runs, 'epochs'):.0f} | {_mean(runs, 'wall_seconds'):.0f}"
+        quality = f"{_spread(runs)} | {_mean(runs, KEY) / ease:.0%} | {_mean(runs, 'ndcg'):.4f}"
+        lines.append(f"| {name} | {size} | {quality} | {cost} |")
+    seeds = ", ".join(map(str, results["seeds"]))
+    lines.append(f"\nMeans over the seeds {seeds}; a seed draws the split and the training run.")
+    if "paired" in results:
+        p = results["paired"]
+        gap = f"{p['mean']:+.4f} [{p['low']:+.4f}, {p['high']:+.4f}]"
+        lines.append(f"{PAIR[0]} minus {PAIR[1]}, same bytes, {p['users']:,} users: {gap} (95%, users resampled).")
     return "\n".join(lines)
 
 
+def _mean(runs: list[dict[str, float]], key: str) -> float:
+    return statistics.fmean(run[key] for run in runs)
+
+
+def _spread(runs: list[dict[str, float]]) -> str:
+    values = [run[KEY] for run in runs]
+    return f"{statistics.fmean(values):.4f} ({min(values):.4f}-{max(values):.4f})"
+
+
+def collect(runs: dict[str, list[Path]], seeds: Sequence[int]) -> dict[str, Any]:
+    """What the table shows, from the runs' own summaries."""
+    found = {
+        name: [json.loads((run / "summary.json").read_text()) for run in folders] for name, folders in runs.items()
+    }
+    kept = ("embedding.bytes", "embedding.ratio", "model.bytes", "model.full_bytes", "epochs", "wall_seconds")
+    any_technique = next(iter(found.values()))
+    results: dict[str, Any] = {
+        "seeds": list(seeds),
+        "datasets": [summary["dataset.digest"] for summary in any_technique],
+        "baselines": {
+            name: [{key: s[f"baselines.{name}.{key}"] for key in (KEY, "ndcg")} for s in any_technique]
+            for name in ("popularity", "ease")
+        },
+        "techniques": {
+            name: [{KEY: s[f"test.{KEY}"], "ndcg": s["test.ndcg"], **{key: s[key] for key in kept}} for s in summaries]
+            for name, summaries in found.items()
+        },
+    }
+    if set(PAIR) <= set(runs):
+        sums, counts = differences(runs[PAIR[0]], runs[PAIR[1]])
+        results["paired"] = dict(zip(("mean", "low", "high"), interval(sums, counts), strict=True), users=len(sums))
+    return results
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", type=Path, required=True, help="steam-200k.csv as published")
-    parser.add_argument("--work", type=Path, default=Path("runs/steam_quality"), help="datasets and runs are kept here")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Flags it does not know are passed to every fit, e.g. --trainer.max_epochs 1.",
+    )
+    parser.add_argument("--input", type=Path, required=True, help="steam-200k.csv")
+    parser.add_argument("--work", type=Path, required=True, help="folder of datasets and runs, kept between calls")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--output", type=Path, help="JSON; the Markdown table is written beside it")
-    parser.add_argument("flags", nargs="*", help="more flags for every fit, after --")
-    args = parser.parse_args()
-    args.input, args.work = args.input.resolve(), args.work.resolve()
-    results = {variant: [run(variant, seed, args) for seed in args.seeds] for variant in VARIANTS}
-    difference = paired(results)
-    table = markdown(results, difference)
+    parser.add_argument("--techniques", nargs="+", choices=TECHNIQUES, default=list(TECHNIQUES))
+    parser.add_argument("--output", type=Path, default=RESULTS, help="JSON; the table goes beside it as .md")
+    args, flags = parser.parse_known_args()
+    runs = {t: [fitted(args.work, args.input, seed, t, flags) for seed in args.seeds] for t in args.techniques}
+    results = {**collect(runs, args.seeds), "flags": flags}
+    table = markdown(results)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    args.output.with_suffix(".md").write_text(table + "\n", encoding="utf-8")
     print(table)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        kept = {variant: [_public(summary) for summary in runs] for variant, runs in results.items()}
-        args.output.write_text(json.dumps({"paired": difference, "runs": kept}, indent=1) + "\n", encoding="utf-8")
-        args.output.with_suffix(".md").write_text(table + "\n", encoding="utf-8")
-
-
-def _public(summary: dict[str, Any]) -> dict[str, Any]:
-    places = ("run", "checkpoint", "wandb", "dataset.path")
-    return {key: value for key, value in summary.items() if not key.startswith(places)}
 
 
 if __name__ == "__main__":
