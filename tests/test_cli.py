@@ -140,7 +140,10 @@ def test_predictions_carry_the_sources_own_ids(fitted, tiny, empty):
     assert table.schema.field("user").type == dataset.user_ids().type
     games = dataset.games()
     assert table.schema.field("game").type == games.schema.field("game").type
-    ids = {game: (row, title) for row, game, title in zip(*(games[c].to_pylist() for c in ("id", "game", "title")), strict=True)}
+    ids = {
+        game: (row, title)
+        for row, game, title in zip(*(games[c].to_pylist() for c in ("id", "game", "title")), strict=True)
+    }
     everything = dataset.everything().histories
     owned = [set(everything.padded(torch.tensor([row]))[0].tolist()) for row in range(dataset.manifest.num_users)]
     users = dataset.user_ids().to_pylist()
@@ -187,6 +190,7 @@ def test_help_shows_examples(empty, words):
     assert "\n  python train.py fit --config ranknet.yaml\n" in ran.out
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(fitted, tiny, empty):
     ran = fit(empty, tiny, "--data.num_workers", 2, epochs=1)
     assert columns(ran)["val/ndcg@10"] == columns(fitted)["val/ndcg@10"][:1]

@@ -36,6 +36,7 @@ class RunReport(Callback):
         self.folder, self.command, self.cache, self.seed = folder, command, cache, seed
         self._started = time.perf_counter()
         self._epochs = 0
+        self._best: float | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what is about to be trained."""
@@ -53,6 +54,10 @@ class RunReport(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count finished epochs."""
         self._epochs = trainer.current_epoch + 1
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the best score: loading the best checkpoint for the test takes back what the callbacks know."""
+        self._best = best_score(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close a `validate` run."""
@@ -110,7 +115,7 @@ class RunReport(Callback):
     def _places(self, trainer: Trainer) -> Summary:
         places: Summary = {"run": str(self.folder), "checkpoint": str(trainer.ckpt_path or "")}
         if self.command == "fit":
-            places["best.val.ndcg@10"] = best_score(trainer)
+            places["best.val.ndcg@10"] = self._best
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger) and not logger.experiment.disabled:
                 run = logger.experiment

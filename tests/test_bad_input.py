@@ -1,0 +1,106 @@
+"""What a user gets wrong is named with what was seen, wanted and to do; no traceback, and no run folder is left."""
+
+import pytest
+import torch
+
+from tests.command import SMALL, fit, run
+
+MODEL = "--model.init_args"
+ALWAYS = ("--config", "ranknet.yaml", *SMALL)
+CASES = {
+    "option": (["--data.batch_sise", 8], "ConfigError: unknown option 'data.batch_sise'", "'data.batch_size'"),
+    "short option": (["--batch_size", 8], "ConfigError: unknown option 'batch_size'", "'data.batch_size'"),
+    "model option": ([f"{MODEL}.dimm", 8], "unknown option 'dimm'", "'dim'"),
+    "technique's option": ([f"{MODEL}.embedding.init_args.ratio", 8], "unknown option 'ratio'", "'target_ratio'"),
+    "no such option": (["--xyzzy", 8], "unknown option 'xyzzy'", "a name that exists"),
+    "class": ([f"{MODEL}.embedding.class_path", "memcom_rank.embeddings.MemCom"], "unknown class 'MemCom'", "'MEmCom'"),
+    "config": (["--config", "embeding/full.yaml"], "no config 'embeding/full.yaml'", "--config embedding/full.yaml"),
+    "value": (["--data.batch_size", "many"], 'ConfigError: Parser key "data.batch_size"', "see: python train.py fit"),
+    "range": (["--data.batch_size", 0], "ConfigError: data.batch_size is 0", "at least 1"),
+    "dataset": (["--data.path", "nowhere"], "DatasetError: no dataset at 'nowhere'", "python -m data_prep build"),
+    "budget": ([f"{MODEL}.embedding.init_args.target_ratio", 5000], "BudgetError: MEmCom", "largest ratio"),
+    "width": ([f"{MODEL}.match.init_args.match_dim", 17], "ConfigError: match_dim is 17", "at most"),
+    "device": (["--trainer.accelerator", "gpu"], "ConfigError: ", "trainer settings"),
+    "checkpoint": (["--ckpt_path", "nowhere"], "CheckpointError: no checkpoint 'nowhere'", "train first"),
+}
+
+
+def assert_refused(ran, *parts):
+    assert ran.status == 1
+    for part in (*parts, "\n  wanted: ", "\n  to do:  "):
+        assert part in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.folder is None
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_word_on_the_command_line(tiny, tmp_path, case):
+    words, *parts = CASES[case]
+    if case == "device" and torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    assert_refused(run(tmp_path, "fit", *ALWAYS, "--data.path", tiny, *words), *parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("data:\n  batch_sise: 3\n", ("unknown option 'data.batch_sise'", "'data.batch_size'")),
+        ("model:\n  init_args:\n    match:\n      init_args:\n        powr: 3\n", ("unknown option 'powr'", "'power'")),
+        ("trainer: [\n", ("ConfigError: ",)),
+    ],
+)
+def test_a_bad_yaml(tiny, tmp_path, text, parts):
+    (tmp_path / "mine.yaml").write_text(text)
+    assert_refused(run(tmp_path, "fit", *ALWAYS, "--data.path", tiny, "--config", "mine.yaml"), *parts)
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        ((), ("ConfigError: ", "fit,validate,test,predict")),
+        (("fitt",), ("ConfigError: ", "'fitt'")),
+        (("fit",), ("ConfigError: ", "fit.model", "add --config ranknet.yaml")),
+        (("--config", "ranknet.yaml", "fit"), ("--config stands before the command", "the command first")),
+        (("fit", "--config"), ("ConfigError: ",)),
+        (("test", *ALWAYS), ("CheckpointError: test without --ckpt_path", "--ckpt_path best")),
+        (("predict", *ALWAYS, "--ckpt_path", "last"), ("no checkpoint 'last'", "train first")),
+    ],
+)
+def test_bad_commands(tmp_path, words, parts):
+    assert_refused(run(tmp_path, *words), *parts)
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_a_checkpoint_of_another_dataset(fitted, tmp_path, command):
+    checkpoint = torch.load(fitted.folder / "checkpoints/best.ckpt", weights_only=True)
+    torch.save({**checkpoint, "dataset_digest": "sha256:other"}, tmp_path / "other.ckpt")
+    ran = run(tmp_path, command, "--config", "ranknet.yaml", "--ckpt_path", "other.ckpt", WANDB_MODE="offline")
+    assert_refused(ran, "CheckpointError: ", "sha256:other", "--data.path")
+
+
+@pytest.mark.parametrize("size", [0, 100, 3000])
+def test_a_truncated_checkpoint(fitted, tmp_path, size):
+    (tmp_path / "short.ckpt").write_bytes((fitted.folder / "checkpoints/best.ckpt").read_bytes()[:size])
+    ran = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", "short.ckpt")
+    assert_refused(ran, "CheckpointError: 'short.ckpt' cannot be read", "a .ckpt file written by fit")
+
+
+def test_what_is_no_users_fault_keeps_its_traceback(tiny, tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("memcom_rank.tasks.RankNet.training_step", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        fit(tmp_path, tiny)
+    assert not list((tmp_path / "runs").glob("2*"))
+
+
+def test_a_run_that_fails_later_keeps_its_folder(tiny, tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("memcom_rank.tasks.RankNet.test_step", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        fit(tmp_path, tiny, epochs=1)
+    (folder,) = (tmp_path / "runs").glob("2*")
+    assert (folder / "checkpoints/best.ckpt").is_file()

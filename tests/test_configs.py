@@ -1,0 +1,83 @@
+"""Every shipped YAML runs as it stands, names every knob of its class, and carries no value that is filled in."""
+
+import importlib
+import inspect
+
+import pytest
+import torch
+import yaml
+
+import train
+from memcom_rank.data import RankingData
+from memcom_rank.tasks import RankNet
+from tests.command import DIM, SMALL, fit
+from tests.test_cli import summary
+
+YAMLS = sorted(str(path.relative_to(train.CONFIGS)) for path in train.CONFIGS.rglob("*.yaml"))
+OVERLAYS = [name for name in YAMLS if name not in ("ranknet.yaml", "trainer/ddp.yaml")]  # ddp: test_distributed.py
+RATIO = ("--model.init_args.embedding.init_args.target_ratio", "3")  # what 120 games of width 16 can reach
+
+
+def content(name):
+    return yaml.safe_load((train.CONFIGS / name).read_text())
+
+
+def classes(node):
+    """Every {class_path, init_args} of a configuration."""
+    if isinstance(node, dict):
+        if "class_path" in node:
+            yield node["class_path"], node.get("init_args") or {}
+        for value in node.values():
+            yield from classes(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from classes(value)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_trains(tiny, tmp_path, name):
+    small = DIM if name.startswith("match/pool") else SMALL
+    ratio = RATIO if "target_ratio" in str(content(name)) else ()
+    ran = fit(tmp_path, tiny, "--config", name, *small, *ratio, small=(), epochs=1)
+    used = yaml.safe_load((ran.folder / "config.yaml").read_text())
+    for path, _ in classes(content(name)):
+        assert path in {seen for seen, _ in classes(used)}
+    assert 0 < summary(ran)["test.ndcg@10"] < 1
+
+
+def test_bf16_training_is_under_autocast(tiny, tmp_path, monkeypatch):
+    step, seen = RankNet.training_step, []
+
+    def spy(*arguments):
+        seen.append((torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")))
+        return step(*arguments)
+
+    monkeypatch.setattr(RankNet, "training_step", spy)
+    fit(tmp_path, tiny, "--config", "trainer/bf16.yaml", "--trainer.accelerator", "cpu")
+    assert seen == [(True, torch.bfloat16)] * 2
+
+
+def test_the_recipe_trains_at_its_own_size(tiny, tmp_path):
+    ran = fit(tmp_path, tiny, small=(), epochs=1)
+    wanted = content("ranknet.yaml")["model"]["init_args"]["embedding"]["init_args"]["target_ratio"]
+    assert summary(ran)["embedding.ratio"] >= wanted
+
+
+@pytest.mark.parametrize("name", YAMLS)
+def test_no_linked_key_is_written_down(name):
+    found = content(name)
+    assert "num_ids" not in (found.get("model") or {}).get("init_args", {})
+    assert "seed" not in found.get("data", {})
+
+
+@pytest.mark.parametrize("name", YAMLS)
+def test_every_knob_of_our_classes_is_named(name):
+    """So that switching a class leaves no value of the one before it."""
+    for path, given in classes(content(name)):
+        module, _, kind = path.rpartition(".")
+        if module in ("memcom_rank.embeddings", "memcom_rank.models", "memcom_rank.tasks"):
+            wanted = set(inspect.signature(getattr(importlib.import_module(module), kind)).parameters)
+            filled_in = {"num_ids", "dim"} if module == "memcom_rank.embeddings" else {"num_ids"}
+            assert set(given) == wanted - filled_in
+    if "data" in content(name):
+        assert set(content(name)["data"]) == set(inspect.signature(RankingData).parameters) - {"seed"}

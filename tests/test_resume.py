@@ -1,0 +1,114 @@
+"""Going on with a run: `fit --ckpt_path last`."""
+
+import os
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from memcom_rank.callbacks import RunCheckpoint
+from tests.command import fit, run
+from tests.test_cli import columns, summary
+
+BEST = "checkpoints/best.ckpt"
+
+
+def weights(ran, file="checkpoints/last.ckpt"):
+    return torch.load(ran.folder / file, weights_only=True)["state_dict"]
+
+
+def contents(folder):
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_two_and_two_epochs_equal_four(tiny, tmp_path):
+    words = ("--data.batch_size", 64, "--seed_everything", 5)
+    whole = fit(tmp_path, tiny, *words, epochs=4)
+    first = fit(tmp_path, tiny, *words, epochs=2)
+    before = contents(first.folder)
+    # neither the batch size nor the seed nor the dataset is said again: the checkpoint knows them
+    second = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", "last", "--trainer.max_epochs", 4)
+    assert second.status == 0, second.err
+    for key in ("val/ndcg@10", "val/mrr", "train/loss_epoch"):
+        assert columns(first)[key] + columns(second)[key] == columns(whole)[key]
+    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(second).items())
+    assert summary(second)["epochs"] == 4
+    assert summary(second)["seed"] == 5
+    same = [key for key in summary(whole) if key.startswith(("test.", "best."))]
+    assert {key: summary(second)[key] for key in same} == {key: summary(whole)[key] for key in same}
+    assert contents(first.folder) == before
+    assert first.folder != second.folder
+
+
+def changed(fitted, folder, change):
+    """A copy of the fitted run's checkpoints, where `change` was made to the state of what kept them."""
+    shutil.copytree(fitted.folder / "checkpoints", folder / "checkpoints")
+    checkpoint = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    for state in checkpoint["callbacks"].values():
+        if "best_model_path" in state:
+            change(state)
+    torch.save(checkpoint, folder / "checkpoints/last.ckpt")
+    return folder
+
+
+def test_the_best_epoch_is_remembered_and_its_checkpoint_goes_along(fitted, tmp_path):
+    def unbeatable(state):
+        name = state["best_model_path"].rpartition("/")[2]
+        path = state["best_model_path"] = state["kth_best_model_path"] = str(tmp_path / "old/checkpoints" / name)
+        if name == "best.ckpt":
+            state["best_model_score"] = state["kth_value"] = torch.tensor(0.99)
+            state["best_k_models"] = {path: torch.tensor(0.99)}
+
+    old = changed(fitted, tmp_path / "old", unbeatable)
+    before = contents(old)
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", old, "--trainer.max_epochs", 3)
+    assert ran.status == 0, ran.err
+    assert summary(ran)["best.val.ndcg@10"] == pytest.approx(0.99)
+    assert summary(ran)["checkpoint"] == str(ran.folder.relative_to(tmp_path) / BEST)
+    assert (ran.folder / BEST).read_bytes() == (fitted.folder / BEST).read_bytes()
+    assert summary(ran)["test.ndcg@10"] == summary(fitted)["test.ndcg@10"]
+    assert " *" not in ran.out
+    assert contents(old) == before
+
+
+def test_a_resume_without_the_best_checkpoints_file_starts_a_new_best(fitted, tmp_path):
+    old = changed(fitted, tmp_path / "old", lambda state: state.update(best_model_path=str(tmp_path / "gone.ckpt")))
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", old, "--trainer.max_epochs", 3)
+    assert ran.status == 0, ran.err
+    assert summary(ran)["best.val.ndcg@10"] == columns(ran)["val/ndcg@10"][-1]
+    assert " *" in ran.out
+
+
+def test_flags_beat_what_the_run_began_with(fitted, tmp_path):
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", fitted.folder, "--trainer.max_epochs", 3,
+              "--data.batch_size", 100, "--seed_everything", 9)  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert summary(ran)["seed"] == 9
+    assert yaml.safe_load((ran.folder / "config.yaml").read_text())["data"]["batch_size"] == 100
+
+
+class Died(BaseException):
+    """Stands for a machine that is taken away."""
+
+
+def test_a_fit_that_dies_leaves_what_it_had_and_can_go_on(tiny, tmp_path, monkeypatch):
+    (tmp_path / "whole").mkdir()
+    whole = fit(tmp_path / "whole", tiny, epochs=3)
+    save = RunCheckpoint.on_validation_end
+
+    def die(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise Died
+        save(self, trainer, pl_module)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(RunCheckpoint, "on_validation_end", die)
+        with pytest.raises(Died):
+            fit(tmp_path, tiny, epochs=3)
+    (dead,) = (tmp_path / "runs").glob("2*")
+    assert sorted(os.listdir(dead / "checkpoints")) == ["best.ckpt", "last.ckpt"]
+    assert not (dead / "summary.json").exists()
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", dead, "--trainer.max_epochs", 3)
+    assert ran.status == 0, ran.err
+    assert summary(ran)["test.ndcg@10"] == summary(whole)["test.ndcg@10"]
