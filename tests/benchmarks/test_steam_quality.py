@@ -1,5 +1,4 @@
 import json
-import random
 import sys
 
 import numpy as np
@@ -8,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import steam_quality
+from tests.benchmarks.steam_log import write_log
 
 
 def write_users(folder, values):
@@ -36,30 +36,21 @@ def test_the_interval_is_that_of_a_ratio_of_user_totals():
     assert (low, high) == pytest.approx((mean - error, mean + error), abs=0.1 * error)
 
 
-def write_log(path):
-    """Two groups of users, each with games of its own."""
-    draw, lines = random.Random(3), []
-    for user in range(60):
-        for game in draw.sample(range(user % 2, 200, 2), 9):
-            lines += [f'{user},"Game {game}",purchase,1.0,0', f'{user},"Game {game}",play,{game + 1}.0,0']
-    path.write_text("\n".join(lines) + "\n")
-
-
 @pytest.mark.slow
 def test_the_whole_way_and_nothing_twice(tmp_path, monkeypatch, capsys):
-    write_log(tmp_path / "log.csv")
-    places = f"--input {tmp_path / 'log.csv'} --work {tmp_path / 'work'} --output {tmp_path / 'out' / 'found.json'}"
+    output = tmp_path / "out" / "found.json"
+    places = f"--input {write_log(tmp_path / 'log.csv')} --work {tmp_path / 'work'} --output {output}"
     words = f"steam_quality.py {places} --seeds 4 --trainer.max_epochs 2 --data.batch_size 16 --techniques"
     monkeypatch.setattr(sys, "argv", [*words.split(), *steam_quality.PAIR])
     steam_quality.main()
-    found = json.loads((tmp_path / "out" / "found.json").read_text())
+    found = json.loads(output.read_text())
     memcom, naive = (found["techniques"][name][0] for name in steam_quality.PAIR)
     assert 0.9 < memcom["embedding.bytes"] / naive["embedding.bytes"] <= 1.1
     assert found["paired"]["users"] == 60
     gap = memcom["ndcg@10"] - naive["ndcg@10"]
     assert found["paired"]["mean"] == pytest.approx(gap, abs=1e-6)
     assert found["paired"]["low"] <= gap <= found["paired"]["high"]
-    table = (tmp_path / "out" / "found.md").read_text()
+    table = output.with_suffix(".md").read_text()
     assert all(f"| {name} |" in table for name in ("popularity", "ease", *steam_quality.PAIR))
     capsys.readouterr()
 
@@ -69,4 +60,4 @@ def test_the_whole_way_and_nothing_twice(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(steam_quality, "command", refused)
     steam_quality.main()
     assert capsys.readouterr().out == table
-    assert json.loads((tmp_path / "out" / "found.json").read_text()) == found
+    assert json.loads(output.read_text()) == found
