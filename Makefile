@@ -1,5 +1,6 @@
 # make train   everything from nothing: environment, default dataset, RankNet over MEmCom, its test and a report
-# make test    everything the project checks about itself
+# make test    everything the project checks about itself, with coverage
+# make clean   remove the environment
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -17,13 +18,13 @@ test: $(VENV)/.dev
 
 $(VENV)/.train: pyproject.toml
 	@echo "--- environment: $(VENV) (about two minutes the first time)"
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make train PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --editable .
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.train
-	$(RUN) -m pip install --quiet --editable ".[dev]"
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@
 
 clean:

@@ -90,7 +90,7 @@ def interval(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[floa
 
 
 def markdown(results: dict[str, Any]) -> str:
-    lines = ["| ranker | embedding bytes | smaller | test nDCG@10 (min-max over seeds) | of EASE | nDCG | epochs | s |"]
+    lines = ["| ranker | embedding bytes | smaller | test nDCG@10 | of EASE | nDCG | epochs | s |"]
     lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
     ease = _mean(results["baselines"]["ease"], KEY)
     for name, runs in results["baselines"].items():
@@ -103,7 +103,7 @@ def markdown(results: dict[str, Any]) -> str:
         quality = f"{_spread(runs)} | {_mean(runs, KEY) / ease:.0%} | {_mean(runs, 'ndcg'):.4f}"
         lines.append(f"| {name} | {size} | {quality} | {cost} |")
     seeds = ", ".join(map(str, results["seeds"]))
-    lines.append(f"\nMeans over the seeds {seeds}; a seed draws the split and the training run.")
+    lines.append(f"\nMean ± standard deviation over the seeds {seeds}; a seed draws the split and the training run.")
     if "paired" in results:
         p = results["paired"]
         gap = f"{p['mean']:+.4f} [{p['low']:+.4f}, {p['high']:+.4f}]"
@@ -117,7 +117,8 @@ def _mean(runs: list[dict[str, float]], key: str) -> float:
 
 def _spread(runs: list[dict[str, float]]) -> str:
     values = [run[KEY] for run in runs]
-    return f"{statistics.fmean(values):.4f} ({min(values):.4f}-{max(values):.4f})"
+    deviation = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.4f}{deviation}"
 
 
 def collect(runs: dict[str, list[Path]], seeds: Sequence[int]) -> dict[str, Any]:
