@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import wandb
+
 import train
 from memcom_rank.cli import main
 
@@ -41,10 +43,14 @@ def run(cwd, *words, **environment):
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
+        if os.environ["WANDB_MODE"] != "disabled":
+            wandb.teardown()  # W&B reads its mode once a process
         try:
             status = main(train.CONFIGS, train.build_default, [str(word) for word in words])
         except SystemExit as end:
             status = end.code
+        if os.environ["WANDB_MODE"] != "disabled":
+            wandb.teardown()
     made = sorted(set(runs.glob("2*")) - before)
     assert len(made) <= 1
     return Ran(status, out.getvalue(), err.getvalue(), made[0] if made else None)

@@ -197,8 +197,8 @@ def test_workers_change_nothing(fitted, tiny, empty):
 
 
 def test_under_slurm_on_one_node_nothing_is_asked(fitted, tiny, empty):
-    slurm = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "bash", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
-    ran = fit(empty, tiny, **slurm, SLURM_LOCALID="0", SLURM_NODEID="0")
+    slurm = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "1", "SLURM_PROCID": "0"}
+    ran = fit(empty, tiny, **slurm, SLURM_NTASKS_PER_NODE="1", SLURM_LOCALID="0", SLURM_NODEID="0")
     assert summary(ran)["test.ndcg@10"] == summary(fitted)["test.ndcg@10"]
 
 

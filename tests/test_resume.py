@@ -72,6 +72,13 @@ def test_the_best_epoch_is_remembered_and_its_checkpoint_goes_along(fitted, tmp_
     assert contents(old) == before
 
 
+def test_a_run_that_was_moved_is_still_known(fitted, tmp_path):
+    shutil.copytree(fitted.folder / "checkpoints", tmp_path / "moved/checkpoints")
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", "moved", "--trainer.max_epochs", 3)
+    assert ran.status == 0, ran.err
+    assert summary(ran)["best.val.ndcg@10"] == max(columns(fitted)["val/ndcg@10"] + columns(ran)["val/ndcg@10"])
+
+
 def test_a_resume_without_the_best_checkpoints_file_starts_a_new_best(fitted, tmp_path):
     old = changed(fitted, tmp_path / "old", lambda state: state.update(best_model_path=str(tmp_path / "gone.ckpt")))
     ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", old, "--trainer.max_epochs", 3)

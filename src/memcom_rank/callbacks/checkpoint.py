@@ -18,25 +18,39 @@ class RunCheckpoint(ModelCheckpoint):
     is whole from its first step on; files of the earlier run are never touched.
     """
 
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note where the checkpoint lies; `load_state_dict` comes next."""
+        self._beside = Path(trainer.ckpt_path or "").parent
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the state, whatever folder it was written in, where its checkpoints are still there."""
-        if all(Path(path).is_file() for path in _paths(state_dict["best_model_path"], state_dict["best_k_models"])):
-            super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+        """Take over the state, whatever folder it was written in, where its checkpoints are still to be found."""
+        scores = state_dict["best_k_models"]
+        found = {path: self._find(path) for path in {state_dict["best_model_path"], *scores} - {""}}
+        if None not in found.values():
+            moved = {
+                "dirpath": self.dirpath,
+                "best_k_models": {found[path]: score for path, score in scores.items()},
+                **{key: found.get(state_dict[key], "") for key in ("best_model_path", "kth_best_model_path")},
+            }
+            super().load_state_dict({**state_dict, **moved})
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Copy the checkpoints of the run that this one goes on from."""
         super().on_train_start(trainer, pl_module)
-        own = {
-            path: str(Path(self.dirpath or ".") / Path(path).name)
-            for path in _paths(self.best_model_path, self.best_k_models)
-        }
-        for path, copy in own.items():
+        own = Path(self.dirpath or ".")
+        paths = {path: str(own / Path(path).name) for path in {self.best_model_path, *self.best_k_models} - {""}}
+        for path, copy in paths.items():
             if trainer.is_global_zero and Path(path).absolute() != Path(copy).absolute():
                 with new_file(Path(copy)) as temporary:
                     shutil.copyfile(path, temporary)
-        self.best_k_models = {own[path]: score for path, score in self.best_k_models.items()}
-        self.best_model_path = own.get(self.best_model_path, "")
-        self.kth_best_model_path = own.get(self.kth_best_model_path, "")
+        self.best_k_models = {paths[path]: score for path, score in self.best_k_models.items()}
+        self.best_model_path = paths.get(self.best_model_path, "")
+        self.kth_best_model_path = paths.get(self.kth_best_model_path, "")
+
+    def _find(self, path: str) -> str | None:
+        """Return where a checkpoint is now: where it was written or, its run moved, beside the one that is loaded."""
+        places = (Path(path), self._beside / Path(path).name)
+        return next((str(place) for place in places if place.is_file()), None)
 
 
 def best_score(trainer: Trainer) -> float | None:
@@ -45,7 +59,3 @@ def best_score(trainer: Trainer) -> float | None:
         if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_score is not None:
             return float(callback.best_model_score)
     return None
-
-
-def _paths(best: str, others: dict[str, Any]) -> set[str]:
-    return {path for path in (best, *others) if path}

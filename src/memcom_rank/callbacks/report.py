@@ -119,5 +119,6 @@ class RunReport(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger) and not logger.experiment.disabled:
                 run = logger.experiment
-                places |= {"wandb.run": run.url or str(Path(run.dir).parent), "wandb.offline": bool(run.offline)}
+                where = str(Path(run.dir).parent) if run.offline else str(run.url)
+                places |= {"wandb.run": where, "wandb.offline": bool(run.offline)}
         return places

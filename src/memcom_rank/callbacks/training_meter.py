@@ -15,8 +15,8 @@ from memcom_rank.data import TrainBatch
 class TrainingMeter(Callback):
     """Logs `train/loss_epoch`, the mean over steps and ranks, and `train/rows_per_second`, validation not counted.
 
-    A row is one (history, held game), compared with K negatives. Rows are counted on this rank and multiplied by the
-    number of ranks, whose steps are of equal size. After a resume inside an epoch both cover the rest of it.
+    A row is one (history, held game), compared with K negatives; rows of all ranks count. After a resume inside an
+    epoch both figures cover the rest of it.
     """
 
     def __init__(self) -> None:
@@ -52,8 +52,8 @@ class TrainingMeter(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the epoch's loss and rate."""
         self._stop()
-        rows = float(torch.stack(self._rows).sum()) * trainer.world_size
-        pl_module.log("train/rows_per_second", rows / max(self._seconds, 1e-9))
+        rate = torch.stack(self._rows).sum().float() / max(self._seconds, 1e-9)
+        pl_module.log("train/rows_per_second", rate, reduce_fx="sum", sync_dist=True)
         pl_module.log("train/loss_epoch", torch.stack(self._losses).mean(), sync_dist=True)
 
     def _stop(self) -> None:

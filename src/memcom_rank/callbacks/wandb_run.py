@@ -21,7 +21,7 @@ def open_wandb_run(logger: WandbLogger) -> None:
     try:
         if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False):
             start["mode"] = "offline"
-        if start.get("mode", os.environ.get("WANDB_MODE")) == "offline":
+        if (start.get("mode") or os.environ.get("WANDB_MODE")) == "offline":
             start["settings"] = _QUIET
         run = logger.experiment
     except wandb.errors.Error as error:
