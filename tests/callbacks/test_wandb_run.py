@@ -93,7 +93,7 @@ def test_a_failed_run_is_marked_as_failed(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(wandb.sdk.wandb_run.Run, "finish", lambda run, code=0: (codes.append(code), finish(run, code)))
     monkeypatch.setattr("memcom_rank.tasks.RankNet.test_step", broken)
     with pytest.raises(RuntimeError, match="a bug"):
-        fit(tmp_path, tiny, epochs=1)
+        fit(tmp_path, tiny, epochs=1, WANDB_MODE="offline")
     assert codes == [1]
     assert wandb.run is None
 

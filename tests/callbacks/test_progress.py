@@ -1,0 +1,84 @@
+import io
+import types
+
+import pytest
+import torch
+from pytorch_lightning.callbacks import TQDMProgressBar
+
+from memcom_rank.callbacks.progress import EpochBar, EpochLines, progress_bar
+from tests.command import fit
+from tests.test_cli import columns
+
+
+def trainer(epoch=1, rank=0, best=None, **metrics):
+    values = {key.replace("__", "/").replace("_at_", "@"): torch.tensor(value) for key, value in metrics.items()}
+    return types.SimpleNamespace(
+        callback_metrics=values, current_epoch=epoch, max_epochs=40, is_global_zero=rank == 0,
+        checkpoint_callbacks=[] if best is None else [best],
+    )  # fmt: skip
+
+
+METRICS = {"train__loss_epoch": 0.5, "val__ndcg_at_10": 0.25, "train__rows_per_second": 12_345.0}
+
+
+def printed(lines, made, capsys):
+    lines.on_train_epoch_end(made, None)
+    return capsys.readouterr().out
+
+
+def test_a_line(capsys):
+    line = printed(EpochLines(), trainer(**METRICS), capsys)
+    assert line.split()[:-2] == ["epoch", "2/40", "loss", "0.5000", "val/ndcg@10", "0.2500", "*", "12,345", "rows/s"]
+    assert line.count("\n") == 1
+
+
+def test_the_best_so_far_is_marked(capsys):
+    lines = EpochLines()
+    marks = ["*" in printed(lines, trainer(**{**METRICS, "val__ndcg_at_10": v}), capsys) for v in (0.2, 0.1, 0.2, 0.3)]
+    assert marks == [True, False, False, True]
+
+
+def test_an_epoch_without_validation(capsys):
+    line = printed(EpochLines(), trainer(train__loss_epoch=0.5), capsys)
+    assert "val/ndcg@10 nan " in line
+    assert "*" not in line
+
+
+@pytest.mark.parametrize("kind", [EpochLines, EpochBar])
+def test_the_other_ranks_are_silent(capsys, kind, monkeypatch):
+    monkeypatch.setattr(TQDMProgressBar, "on_train_epoch_end", lambda *_: None)
+    assert printed(kind(), trainer(rank=1, **METRICS), capsys) == ""
+
+
+def test_the_bar_shows_what_is_worth_watching():
+    found = EpochBar().get_metrics(trainer(train__loss=0.75, **METRICS), None)
+    assert found == {"loss": "0.7500", "val/ndcg@10": "0.2500", "rows/s": "12,345"}
+    assert EpochBar().get_metrics(trainer(), None) == {}
+
+
+def test_a_run_prints_the_figures_it_logs(fitted):
+    lines = [line.split() for line in fitted.out.splitlines() if line.startswith("epoch")]
+    logged = columns(fitted)
+    assert [line[5 if line[4] == "val/ndcg@10" else 6] for line in lines] == [f"{v:.4f}" for v in logged["val/ndcg@10"]]
+    assert [line[3] for line in lines] == [f"{v:.4f}" for v in logged["train/loss_epoch"]]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch):
+    assert type(progress_bar()) is EpochLines
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert type(progress_bar()) is EpochBar
+
+
+def test_a_fit_under_a_bar_prints_the_same_lines(fitted, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("memcom_rank.cli.progress_bar", EpochBar)
+    ran = fit(tmp_path, tiny)
+    shown = [line.split("epoch ")[-1].split() for line in ran.out.replace("\r", "\n").splitlines() if "epoch " in line]
+    wanted = [line.split()[1:] for line in fitted.out.splitlines() if line.startswith("epoch")]
+    assert [line[:5] for line in shown] == [line[:5] for line in wanted]
+    assert "val/ndcg@10=0." in ran.out
+    assert "rows/s=" in ran.out

@@ -1,0 +1,45 @@
+import json
+
+from memcom_rank.baselines import ease
+from tests.command import fit, run
+from tests.test_cli import summary
+
+
+def test_the_start_says_what_is_trained(fitted):
+    found = summary(fitted)
+    head = fitted.out.splitlines()[:3]
+    assert head[0] == f"dataset  {found['dataset.path']}: 584 users, 120 games"
+    assert head[1].startswith(f"model    MEmCom of width 16: {found['embedding.bytes']:,} bytes, 4.0x smaller")
+    assert head[2] == f"run      {found['run']}"
+
+
+def test_summary_json_is_flat_sorted_and_plain(fitted):
+    text = (fitted.folder / "summary.json").read_text()
+    found = json.loads(text)
+    assert list(found) == sorted(found)
+    assert all(isinstance(value, str | float | int | bool | None) for value in found.values())
+    assert text == json.dumps(found, indent=2) + "\n"
+    assert found["wall_seconds"] > 0
+
+
+def test_a_skipped_baseline_is_reported(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(ease, "MAX_GAMES", 100)
+    ran = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", fitted.folder)
+    found = summary(ran)
+    assert "EASE over 120 games" in found["baselines.ease.skipped"]
+    assert "baselines.ease.ndcg@10" not in found
+    assert "skipped: EASE over 120 games" in ran.out
+
+
+def test_validate_writes_one_summary_of_validation(fitted, tmp_path):
+    ran = run(tmp_path, "validate", "--config", "ranknet.yaml", "--ckpt_path", fitted.folder)
+    found = summary(ran)
+    assert (found["command"], found["epochs"]) == ("validate", 0)
+    assert "val.ndcg@10" in found
+    assert not [key for key in found if key.startswith(("test.", "best."))]
+
+
+def test_the_sanity_check_reports_nothing(tiny, tmp_path):
+    ran = fit(tmp_path, tiny, "--trainer.num_sanity_val_steps", 1, epochs=1)
+    assert ran.out.count("ranker, MEmCom") == 1
+    assert summary(ran)["epochs"] == 1

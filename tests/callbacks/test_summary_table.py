@@ -1,0 +1,55 @@
+from memcom_rank.callbacks.summary_table import summary_table
+
+SUMMARY = {
+    "command": "fit",
+    "embedding.technique": "MEmCom",
+    "embedding.bytes": 1_000,
+    "embedding.full_bytes": 4_000,
+    "embedding.ratio": 4.0,
+    "model.bytes": 2_000,
+    "model.full_bytes": 5_000,
+    "test.ndcg@10": 0.25,
+    "test.mrr": 0.5,
+    "baselines.popularity.ndcg@10": 0.125,
+    "baselines.ease.skipped": "too many games",
+    "synthetic.bayes.ndcg@10": 0.3,
+    "run": "runs/a",
+    "checkpoint": "runs/a/checkpoints/best.ckpt",
+}
+
+
+def words(summary, stage="test"):
+    return [line.split() for line in summary_table(summary, stage).splitlines()]
+
+
+def test_only_columns_that_were_measured_and_a_dash_where_a_row_has_none():
+    found = words(SUMMARY)
+    assert ["test", "ndcg@10", "mrr"] in found
+    assert ["ranker,", "MEmCom", "(4.0x", "smaller)", "0.2500", "0.5000"] in found
+    assert ["popularity", "0.1250", "-"] in found
+    assert ["best", "possible", "(Bayes)", "0.3000", "-"] in found
+
+
+def test_a_skipped_baseline_says_why():
+    assert ["ease", "skipped:", "too", "many", "games"] in words(SUMMARY)
+
+
+def test_sizes_are_recomputed_from_their_bytes():
+    assert ["embedding", "1,000", "4,000", "4.0x"] in words(SUMMARY)
+    assert ["whole", "model", "2,000", "5,000", "2.5x"] in words(SUMMARY)
+
+
+def test_the_best_possible_figures_are_of_the_test_split():
+    summary = {**{key.replace("test.", "val."): value for key, value in SUMMARY.items()}, "command": "validate"}
+    found = words(summary, "val")
+    assert not [line for line in found if line[:1] == ["best"]]
+    assert not [line for line in found if line[:1] == ["next"]]
+
+
+def test_where_the_run_is():
+    text = summary_table({**SUMMARY, "wandb.run": "runs/a/wandb/x", "wandb.offline": True}, "test")
+    assert "W&B         offline; to upload: wandb sync runs/a/wandb/x\n" in text
+    assert "predict --config ranknet.yaml --ckpt_path runs/a\n" in text
+    assert "W&B" not in summary_table(SUMMARY, "test")
+    online = summary_table({**SUMMARY, "wandb.run": "https://wandb.ai/x", "wandb.offline": False}, "test")
+    assert "W&B         https://wandb.ai/x\n" in online

@@ -1,0 +1,132 @@
+import json
+import os
+
+import pytest
+import torch
+
+from memcom_rank.arguments import checkpoint_settings, expand, find_checkpoint, find_config
+from memcom_rank.contract.errors import CheckpointError, ConfigError
+
+HYPER_PARAMETERS = {"num_ids": 99, "dim": 8, "ks": (10, None), "_class_path": "a.B", "_instantiator": "x"}
+DATA = {"path": "data/x", "batch_size": 3, "keep_share": (0.5, 1.0), "seed": 4}
+
+
+@pytest.fixture
+def configs(tmp_path):
+    (tmp_path / "configs/embedding").mkdir(parents=True)
+    for name in ("ranknet.yaml", "embedding/full.yaml"):
+        (tmp_path / "configs" / name).touch()
+    return tmp_path / "configs"
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two runs, of which the one of the earlier name is newer."""
+    for name, age in (("20260101-fit", 5), ("20260102-fit", 50)):
+        folder = tmp_path / "runs" / name / "checkpoints"
+        folder.mkdir(parents=True)
+        for file in ("best.ckpt", "last.ckpt"):
+            torch.save({"hyper_parameters": HYPER_PARAMETERS, "datamodule_hyper_parameters": DATA}, folder / file)
+            os.utime(folder / file, (1_000_000 - age,) * 2)
+    return tmp_path / "runs"
+
+
+def test_a_file_comes_before_a_shipped_config(configs, monkeypatch):
+    monkeypatch.chdir(configs.parent)
+    assert find_config("embedding/full.yaml", configs) == configs / "embedding/full.yaml"
+    (configs.parent / "ranknet.yaml").touch()
+    assert str(find_config("ranknet.yaml", configs)) == "ranknet.yaml"
+    with pytest.raises(ConfigError, match=r"did you mean --config embedding/full.yaml \?"):
+        find_config("full.yaml", configs)
+    with pytest.raises(ConfigError, match="one of: embedding/full.yaml, ranknet.yaml"):
+        find_config("xyzzy", configs)
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "wanted"),
+    [
+        ("last", "fit", "20260101-fit/checkpoints/last.ckpt"),
+        ("last", "test", "20260101-fit/checkpoints/last.ckpt"),
+        ("best", "test", "20260101-fit/checkpoints/best.ckpt"),
+        ("best", "fit", "20260101-fit/checkpoints/best.ckpt"),
+        ("{runs}/20260102-fit", "fit", "20260102-fit/checkpoints/last.ckpt"),
+        ("{runs}/20260102-fit", "predict", "20260102-fit/checkpoints/best.ckpt"),
+        ("{runs}/20260102-fit/checkpoints", "validate", "20260102-fit/checkpoints/best.ckpt"),
+        ("{runs}/20260102-fit/checkpoints/last.ckpt", "test", "20260102-fit/checkpoints/last.ckpt"),
+    ],
+)
+def test_what_a_checkpoints_name_means(runs, name, command, wanted):
+    assert find_checkpoint(name.format(runs=runs), command=command, runs=runs) == runs / wanted
+
+
+@pytest.mark.parametrize("name", ["last", "best", "nowhere", "."])
+def test_no_checkpoint(tmp_path, name):
+    with pytest.raises(CheckpointError, match=f"no checkpoint '{name}'"):
+        find_checkpoint(name, command="test", runs=tmp_path / "runs")
+
+
+def test_settings_of_a_checkpoint(runs):
+    path = runs / "20260101-fit/checkpoints/best.ckpt"
+    model = {"class_path": "a.B", "init_args": {"dim": 8, "ks": (10, None)}}
+    assert checkpoint_settings(path, command="test") == {"model": model, "data": {"path": "data/x"}}
+    assert checkpoint_settings(path, command="fit") == {
+        "model": model,
+        "seed_everything": 4,
+        "data": {"path": "data/x", "batch_size": 3, "keep_share": (0.5, 1.0)},
+    }
+
+
+def test_a_checkpoint_made_in_python_settles_nothing(tmp_path):
+    torch.save({"hyper_parameters": {"dim": 8}, "state_dict": {}}, tmp_path / "a.ckpt")
+    assert checkpoint_settings(tmp_path / "a.ckpt", command="test") == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04"])
+def test_no_checkpoint_at_all(tmp_path, content):
+    (tmp_path / "a.ckpt").write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
+        checkpoint_settings(tmp_path / "a.ckpt", command="test")
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "made"),))
+
+    torch.save({"hyper_parameters": Evil()}, tmp_path / "a.ckpt")
+    with pytest.raises(CheckpointError):
+        checkpoint_settings(tmp_path / "a.ckpt", command="test")
+    assert not (tmp_path / "made").exists()
+
+
+def test_the_checkpoints_settings_stand_between_the_configs_and_the_flags(configs, runs):
+    words = [
+        "test",
+        "--ckpt_path",
+        "last",
+        "-c",
+        "ranknet.yaml",
+        "--config=embedding/full.yaml",
+        "--model.init_args.dim=4",
+    ]
+    found = expand(words, configs=configs, runs=runs)
+    place = found.index("--config", 5)
+    place = len(found) - 3
+    assert found[:place] == [
+        "test", "--ckpt_path", str(runs / "20260101-fit/checkpoints/last.ckpt"),
+        "-c", str(configs / "ranknet.yaml"), "--config", str(configs / "embedding/full.yaml"),
+    ]  # fmt: skip
+    assert found[place] == "--config"
+    settings = json.loads(found[place + 1])
+    assert settings["model"]["init_args"] == {"dim": 8, "ks": [10, None]}
+    assert found[place + 2] == "--model.init_args.dim=4"
+
+
+@pytest.mark.parametrize("words", [[], ["fit"], ["--help"], ["fit", "--config"], ["fit", "--ckpt_path", "null"]])
+def test_nothing_to_spell_out(configs, runs, words):
+    assert expand(words, configs=configs, runs=runs) == words
+
+
+def test_a_config_before_the_command(configs, runs):
+    with pytest.raises(ConfigError, match="--config stands before the command"):
+        expand(["--config=ranknet.yaml", "fit"], configs=configs, runs=runs)
