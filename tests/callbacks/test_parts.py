@@ -42,10 +42,10 @@ def written(folder, parts):
 
 
 def part(*rows):
-    return pa.table({"row": list(rows), "user": [f"u{row}" for row in rows]})
+    return pa.table({"row": pa.array(rows, pa.int64()), "user": pa.array([f"u{row}" for row in rows], pa.string())})
 
 
-@pytest.mark.parametrize("parts", [[part(2, 0, 1, 3)], [part(3, 1), part(2, 0)], [part(0, 2), part().cast(part(0).schema), part(3, 1)]])
+@pytest.mark.parametrize("parts", [[part(2, 0, 1, 3)], [part(3, 1), part(2, 0)], [part(0, 2), part(), part(3, 1)]])
 def test_one_file_in_order_of_rows_and_no_parts_left(tmp_path, parts):
     returned = written(tmp_path, parts)
     assert returned == {rank: 4 * (rank == 0) for rank in range(len(parts))}
