@@ -7,6 +7,7 @@ import torch
 from memcom_rank.contract.errors import ConfigError, DatasetError
 from memcom_rank.metrics import TargetRanks, rank_targets, top_games
 from memcom_rank.metrics.target_ranks import expected_weights
+from tests.metrics.conftest import make_world
 
 
 def slow_ranks(world):
@@ -109,3 +110,13 @@ def test_expected_weight_is_the_mean_over_all_orders_of_tied_games(k):
     ranks = TargetRanks(one, 3 * one, one.bool(), one.bool(), one.double())
     value = expected_weights(ranks, torch.reciprocal, k).item()
     assert value == pytest.approx(sum(weights) / len(weights), abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3, None])
+def test_a_tied_user_beside_does_not_change_the_weights_of_others(plain_world, k):
+    alone = expected_weights(rank_targets(*plain_world), torch.reciprocal, k)
+    tied = make_world(1, ties=True, unknown=True)
+    both = expected_weights(
+        rank_targets(*(torch.cat(parts) for parts in zip(plain_world, tied, strict=True))), torch.reciprocal, k
+    )
+    torch.testing.assert_close(both[: len(alone)], alone, rtol=0, atol=1e-12)

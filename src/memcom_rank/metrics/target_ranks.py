@@ -102,6 +102,10 @@ def expected_weights(ranks: TargetRanks, weight: Callable[[Tensor], Tensor], k: 
         weight: float64 positions (1, 2, ...) -> weight of each position.
         k: positions beyond k weigh nothing; None for no limit.
     """
+    if not bool((ranks.tied_BT > 1).any()):  # the usual case, and no table of all positions
+        first_BT = ranks.above_BT + 1
+        inside_BT = ranks.found_BT if k is None else ranks.found_BT & (first_BT <= k)
+        return weight(first_BT.double()) * inside_BT
     ends_BT = ranks.above_BT + ranks.tied_BT
     last = k if k is not None else (int(ends_BT.max()) if ends_BT.numel() else 0)
     # on the CPU: CUDA has no deterministic cumsum of floats, and Trainer(deterministic=True) would refuse it
