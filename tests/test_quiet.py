@@ -1,4 +1,5 @@
 import logging
+import re
 import warnings
 
 import pytest
@@ -17,7 +18,7 @@ NOISE = [
 def test_noise_is_dropped_inside_and_only_there(message):
     with quiet():
         warnings.warn(message, UserWarning, stacklevel=1)
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match=re.escape(message)):
         warnings.warn(message, UserWarning, stacklevel=1)
 
 
