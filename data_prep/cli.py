@@ -40,19 +40,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(options: Options) -> int:
-    from data_prep.describe import describe
     from data_prep.pipeline import run
 
-    print(describe(run(options)))
+    run(options)
+    _describe(options.output)
     print(f"\nnext: python train.py fit --config ranknet.yaml --data.path {options.output}")
     return 0
 
 
 def _describe(dataset: Path) -> int:
     from data_prep.describe import describe
+    from data_prep.leakage import leakage_report
     from memcom_rank.contract.manifest import read_manifest
 
-    print(describe(read_manifest(dataset)))
+    manifest = read_manifest(dataset)
+    report = leakage_report(dataset, manifest)
+    print(f"{describe(manifest)}\n\n{report}")
     return 0
 
 
@@ -64,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="build | describe")
-    describe = commands.add_parser("describe", help="print what a dataset is and how large")
+    describe = commands.add_parser("describe", help="print what a dataset is, how large, and what could leak")
     describe.add_argument("dataset", type=Path, metavar="DATASET", help="dataset folder, e.g. data/steam")
     _add_build(
         commands.add_parser(

@@ -14,7 +14,7 @@ def describe(manifest: Manifest) -> str:
         "",
     ]
     for split, figures in manifest.splits.items():
-        plain = {name: value for name, value in figures.items() if not name.startswith("grade_")}
+        plain = {name: value for name, value in figures.items() if not name.startswith(("grade_", "later_"))}
         lines.append(f"{split:<13}{_listed(plain)}")
     lines += ["", *_grades(manifest)]
     lines += [f"reference    {name} {value:.4f}" for name, value in manifest.references.items()]

@@ -5,6 +5,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from data_prep.times import later_rows
 from memcom_rank.contract.schemas import GAMES, HISTORIES, TEST, UNKNOWN_ID, VALIDATION
 
 
@@ -12,8 +13,9 @@ def split_statistics(log: pl.DataFrame, tables: dict[str, pa.Table]) -> dict[str
     """Return figures by split.
 
     train: rows; users (with at least one game); games; popularity_gini; median_owned (games per such user); grade_G
-    (rows of each grade). validation and test: rows; users; unknown_rows (games absent from training); cold_users (whose
-    history at evaluation is empty; at test the validation games belong to the history).
+    (rows of each grade); those of `later_rows` where the log is timed. validation and test: rows; users; unknown_rows
+    (games absent from training); cold_users (whose history at evaluation is empty; at test the validation games belong
+    to the history).
     """
     train = log.filter(pl.col("split") == "train")
     lengths = pc.list_value_length(tables[HISTORIES]["games"]).to_numpy()
@@ -26,6 +28,7 @@ def split_statistics(log: pl.DataFrame, tables: dict[str, pa.Table]) -> dict[str
             "popularity_gini": round(gini(tables[GAMES]["popularity"].to_numpy()), 4),
             "median_owned": float(np.median(lengths[lengths > 0])),
             **{f"grade_{grade}": count for grade, count in grades.rows()},
+            **(_later(log) if "timestamp" in log.columns else {}),
         }
     }
     warm = lengths > 0
@@ -40,6 +43,11 @@ def split_statistics(log: pl.DataFrame, tables: dict[str, pa.Table]) -> dict[str
         }
         warm[rows] = True
     return figures
+
+
+def _later(log: pl.DataFrame) -> dict[str, float]:
+    train, test = ((log["split"] == name).to_numpy() for name in ("train", "test"))
+    return later_rows(log["row"].to_numpy(), log["timestamp"].to_numpy(), train, test)
 
 
 def gini(counts: np.ndarray) -> float:

@@ -16,7 +16,7 @@ MANIFEST = Manifest(
     steps={"read": 200_000, "clean": 128_804},
     splits={
         "train": {"rows": 121_290, "popularity_gini": 0.7747, "grade_1": 54_908, "grade_2": 9, "grade_3": 8,
-                  "grade_4": 7},
+                  "grade_4": 7, "later_than_own_test": 3},
         "validation": {"rows": 3_757, "users": 3_757},
         "test": {"rows": 3_756, "unknown_rows": 18},
     },

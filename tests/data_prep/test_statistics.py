@@ -47,6 +47,18 @@ def test_counted_by_hand() -> None:
     }
 
 
+def test_later_rows_where_the_log_is_timed() -> None:
+    timed = LOG.with_columns(timestamp=pl.Series([1, 2, 9, 3, 1, 5, 5, 6, 5], dtype=pl.Int64))
+    tables = {name: held_out_table(timed, name) for name in ("validation", "test")}
+    tables |= {"histories": history_table(timed), "games": pa.table({"popularity": [2, 1, 1]})}
+    found = split_statistics(timed, tables)["train"]
+    # training times 1, 2, 9 and 5 (another user's); tests at 5, 5 and 6
+    later = {name: value for name, value in found.items() if name.startswith("later_")}
+    assert later == {
+        "later_than_own_test": 0, "later_than_first_test": 1, "later_than_test_mean_share": 0.25,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("counts", [[5, 5, 5], [1, 2, 3, 10], [1], [7, 1, 1, 1, 1, 90]])
 def test_gini_is_half_the_relative_mean_difference(counts: list[int]) -> None:
     array = np.array(counts)
