@@ -130,7 +130,7 @@ class RankingData(LightningDataModule):
             "batch_size": None,
             "num_workers": workers,
             "persistent_workers": workers > 0,
-            "multiprocessing_context": "spawn" if workers else None,
+            "multiprocessing_context": "forkserver" if workers else None,
             "pin_memory": torch.cuda.is_available(),
         }
 
