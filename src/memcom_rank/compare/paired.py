@@ -65,8 +65,8 @@ def paired_bootstrap(a_NM: Floats, b_NM: Floats, *, counts_N: NDArray[np.int64] 
     means_RM = sums_RS[:, :metrics] / sums_RS[:, metrics:]
     low_M, high_M = np.quantile(means_RM, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     a_M, b_M, mean_M = (values.sum(0, dtype=np.float64) / counts.sum() for values in (a_NM, b_NM, gap_NM))
-    columns = (values.tolist() for values in (a_M, b_M, mean_M, low_M, high_M))
-    return [Difference(*values, users=users) for values in zip(*columns, strict=True)]
+    columns_M = (values.tolist() for values in (a_M, b_M, mean_M, low_M, high_M))
+    return [Difference(a, b, mean, low, high, users) for a, b, mean, low, high in zip(*columns_M, strict=True)]
 
 
 def _resampled_sums(values_NS: Floats) -> Floats:
