@@ -22,6 +22,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from memcom_rank.compare import Difference, paired_bootstrap
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "steam_quality.json"
 TECHNIQUES: dict[str, list[str]] = {
@@ -32,7 +34,6 @@ TECHNIQUES: dict[str, list[str]] = {
 }
 PAIR = ("MEmCom 16x", "NaiveHash 16x")
 KEY = "ndcg@10"
-RESAMPLES = 10_000
 
 
 def dataset(work: Path, source: Path, seed: int) -> Path:
@@ -63,30 +64,20 @@ def command(words: Sequence[str], folder: Path) -> None:
     subprocess.run([sys.executable, *words], cwd=folder, env={**os.environ, "WANDB_MODE": "disabled"}, check=True)
 
 
-def differences(first: Sequence[Path], second: Sequence[Path]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Per user, over the seeds in which it was tested: the sum of first - second, and the number of seeds."""
-    sums: dict[Any, float] = {}
+def compared(first: Sequence[Path], second: Sequence[Path]) -> Difference:
+    """What going from `second` to `first` changes, over all users and the seeds in which they were tested."""
+    sums: dict[Any, NDArray[np.float64]] = {}
     counts: dict[Any, int] = {}
     for one, two in zip(first, second, strict=True):
         mine, theirs = (pq.read_table(run / "users_test.parquet", columns=["user", KEY]) for run in (one, two))
         if mine["user"] != theirs["user"]:
             raise SystemExit(f"{one} and {two} were not tested on the same users")
-        gaps = mine[KEY].to_numpy() - theirs[KEY].to_numpy()
-        for user, gap in zip(mine["user"].to_pylist(), gaps.tolist(), strict=True):
-            sums[user] = sums.get(user, 0.0) + gap
+        for user, *values in zip(*(column.to_pylist() for column in (*mine.columns, theirs[KEY])), strict=True):
+            sums[user] = sums.get(user, 0.0) + np.array(values)
             counts[user] = counts.get(user, 0) + 1
-    return np.array(list(sums.values())), np.array(list(counts.values()))
-
-
-def interval(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> tuple[float, float, float]:
-    """The mean difference over all (user, seed), and the 95% percentile interval when users are resampled."""
-    draw, users = np.random.default_rng(0), len(sums)
-    means = np.empty(RESAMPLES)
-    for n in range(RESAMPLES):
-        chosen = draw.integers(users, size=users)
-        means[n] = sums[chosen].sum() / counts[chosen].sum()
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(sums.sum() / counts.sum()), float(low), float(high)
+    sums_N2 = np.array(list(sums.values()))
+    (difference,) = paired_bootstrap(sums_N2[:, 1:], sums_N2[:, :1], counts_N=np.array(list(counts.values())))
+    return difference
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -141,8 +132,8 @@ def collect(runs: dict[str, list[Path]], seeds: Sequence[int]) -> dict[str, Any]
         },
     }
     if set(PAIR) <= set(runs):
-        sums, counts = differences(runs[PAIR[0]], runs[PAIR[1]])
-        results["paired"] = dict(zip(("mean", "low", "high"), interval(sums, counts), strict=True), users=len(sums))
+        found_pair = compared(runs[PAIR[0]], runs[PAIR[1]])
+        results["paired"] = {key: getattr(found_pair, key) for key in ("mean", "low", "high", "users")}
     return results
 
 

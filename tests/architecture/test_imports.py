@@ -52,7 +52,9 @@ def loaded_by(module: str, *, absent: tuple[str, ...] = ()) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["memcom_rank", "memcom_rank.contract.manifest", "data_prep", "data_prep.cli"])
+@pytest.mark.parametrize(
+    "module", ["memcom_rank", "memcom_rank.contract.manifest", "memcom_rank.compare", "data_prep", "data_prep.cli"]
+)
 def test_light_modules_load_nothing_heavy(module):
     assert not loaded_by(module) & (HEAVY - ({"polars"} if module.startswith("data_prep") else set()))
 

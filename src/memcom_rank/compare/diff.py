@@ -130,8 +130,8 @@ def _table(one: Run, other: Run, found: dict[str, Difference]) -> str:
             head,
             *lines,
             "",
-            f"Users are paired and resampled, {RESAMPLES:,} times. The interval covers the choice of users, not the luck",
-            "of a training run: before you believe a small difference, repeat both with other seeds.",
+            f"Users are paired and resampled, {RESAMPLES:,} times. The interval holds the choice of users, not the",
+            "luck of a training run: before you believe a small difference, repeat both with other seeds.",
         ]
     )
 
