@@ -21,7 +21,7 @@ def configs(tmp_path):
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two runs, of which the one of the earlier name is newer."""
+    """Two runs; the folder of the later name is the newer run, whatever was done to its files since."""
     for name, age in (("20260101-fit", 5), ("20260102-fit", 50)):
         folder = tmp_path / "runs" / name / "checkpoints"
         folder.mkdir(parents=True)
@@ -45,10 +45,10 @@ def test_a_file_comes_before_a_shipped_config(configs, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "command", "wanted"),
     [
-        ("last", "fit", "20260101-fit/checkpoints/last.ckpt"),
-        ("last", "test", "20260101-fit/checkpoints/last.ckpt"),
-        ("best", "test", "20260101-fit/checkpoints/best.ckpt"),
-        ("best", "fit", "20260101-fit/checkpoints/best.ckpt"),
+        ("last", "fit", "20260102-fit/checkpoints/last.ckpt"),
+        ("last", "test", "20260102-fit/checkpoints/last.ckpt"),
+        ("best", "test", "20260102-fit/checkpoints/best.ckpt"),
+        ("best", "fit", "20260102-fit/checkpoints/best.ckpt"),
         ("{runs}/20260102-fit", "fit", "20260102-fit/checkpoints/last.ckpt"),
         ("{runs}/20260102-fit", "predict", "20260102-fit/checkpoints/best.ckpt"),
         ("{runs}/20260102-fit/checkpoints", "validate", "20260102-fit/checkpoints/best.ckpt"),
@@ -57,6 +57,12 @@ def test_a_file_comes_before_a_shipped_config(configs, monkeypatch):
 )
 def test_what_a_checkpoints_name_means(runs, name, command, wanted):
     assert find_checkpoint(name.format(runs=runs), command=command, runs=runs) == runs / wanted
+
+
+def test_an_older_run_is_never_taken_for_the_newest(runs):
+    (runs / "20260103-fit").mkdir()
+    with pytest.raises(CheckpointError, match=r"20260103-fit', has no last\.ckpt[\s\S]*--ckpt_path .*20260102-fit"):
+        find_checkpoint("last", command="fit", runs=runs)
 
 
 @pytest.mark.parametrize("name", ["last", "best", "nowhere", "."])
@@ -84,7 +90,7 @@ def test_a_checkpoint_made_in_python_settles_nothing(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04"])
 def test_no_checkpoint_at_all(tmp_path, content):
     (tmp_path / "a.ckpt").write_bytes(content)
-    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint, or a damaged one"):
         checkpoint_settings(tmp_path / "a.ckpt", command="test")
 
 
@@ -112,7 +118,7 @@ def test_the_checkpoints_settings_stand_between_the_configs_and_the_flags(config
     found = expand(words, configs=configs, runs=runs)
     place = len(found) - 3
     assert found[:place] == [
-        "test", "--ckpt_path", str(runs / "20260101-fit/checkpoints/last.ckpt"),
+        "test", "--ckpt_path", str(runs / "20260102-fit/checkpoints/last.ckpt"),
         "-c", str(configs / "ranknet.yaml"), "--config", str(configs / "embedding/full.yaml"),
     ]  # fmt: skip
     assert found[place] == "--config"

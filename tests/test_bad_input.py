@@ -21,6 +21,8 @@ CASES = {
     "budget": ([f"{MODEL}.embedding.init_args.target_ratio", 5000], "BudgetError: MEmCom", "largest ratio"),
     "width": ([f"{MODEL}.match.init_args.match_dim", 17], "ConfigError: match_dim is 17", "at most"),
     "device": (["--trainer.accelerator", "gpu"], "ConfigError: ", "trainer settings"),
+    "abbreviation": (["--trainer.max_epoch", 3], "unknown option 'trainer.max_epoch'", "'trainer.max_epochs'"),
+    "short for a checkpoint": (["--ckpt", "last"], "unknown option 'ckpt'", "'ckpt_path'"),
     "checkpoint": (["--ckpt_path", "nowhere"], "CheckpointError: no checkpoint 'nowhere'", "train first"),
 }
 
@@ -82,7 +84,7 @@ def test_a_checkpoint_of_another_dataset(fitted, tmp_path, command):
 def test_a_truncated_checkpoint(fitted, tmp_path, size):
     (tmp_path / "short.ckpt").write_bytes((fitted.folder / "checkpoints/best.ckpt").read_bytes()[:size])
     ran = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", "short.ckpt")
-    assert_refused(ran, "CheckpointError: 'short.ckpt' cannot be read", "a .ckpt file written by fit")
+    assert_refused(ran, "CheckpointError: 'short.ckpt' is not a checkpoint", "a .ckpt file written by fit")
 
 
 def test_what_is_no_users_fault_keeps_its_traceback(tiny, tmp_path, monkeypatch):
@@ -104,3 +106,20 @@ def test_a_run_that_fails_later_keeps_its_folder(tiny, tmp_path, monkeypatch):
         fit(tmp_path, tiny, epochs=1)
     (folder,) = (tmp_path / "runs").glob("2*")
     assert (folder / "checkpoints/best.ckpt").is_file()
+
+
+def test_a_checkpoint_that_a_config_names_and_that_is_not_there(tiny, tmp_path):
+    (tmp_path / "mine.yaml").write_text("ckpt_path: runs/gone/checkpoints/last.ckpt\n")
+    ran = run(tmp_path, "fit", *ALWAYS, "--data.path", tiny, "--config", "mine.yaml")
+    assert_refused(ran, "CheckpointError: no checkpoint file 'runs/gone/checkpoints/last.ckpt'", "as a flag")
+
+
+def test_a_run_with_nothing_left_to_train(fitted, tmp_path):
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", fitted.folder, "--trainer.max_epochs", 1)
+    assert_refused(ran, "CheckpointError: ", "and 1 are asked for", "raise the number")
+
+
+def test_no_place_for_runs(tiny, tmp_path):
+    (tmp_path / "runs").touch()
+    ran = run(tmp_path, "fit", *ALWAYS, "--data.path", tiny)
+    assert_refused(ran, "WriteError: cannot make the run's folder")

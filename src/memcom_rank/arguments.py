@@ -78,16 +78,35 @@ def find_checkpoint(name: str, *, command: str, runs: Path) -> Path:
         return Path(name)
     wanted = {"best": BEST, "last": LAST}.get(name, LAST if command == "fit" else BEST)
     if name in ("best", "last"):
-        found = sorted(runs.glob(f"*/{CHECKPOINTS}/{wanted}"), key=lambda path: path.stat().st_mtime)
-    else:
-        found = [path for path in (Path(name) / CHECKPOINTS / wanted, Path(name) / wanted) if path.is_file()][:1]
-    if not found:
-        raise CheckpointError(
-            f"no checkpoint '{name}'",
-            wanted=f"a .ckpt file, a run folder with {CHECKPOINTS}/{wanted}, or 'best' or 'last' of a run in '{runs}'",
-            fix="train first: python train.py fit --config ranknet.yaml",
-        )
-    return found[-1]
+        return _of_newest_run(name, wanted, runs)
+    for path in (Path(name) / CHECKPOINTS / wanted, Path(name) / wanted):
+        if path.is_file():
+            return path
+    raise CheckpointError(
+        f"no checkpoint '{name}'",
+        wanted=f"a .ckpt file, a run folder with {CHECKPOINTS}/{wanted}, or 'best' or 'last' of the newest run",
+        fix="train first: python train.py fit --config ranknet.yaml",
+    )
+
+
+def _of_newest_run(name: str, wanted: str, runs: Path) -> Path:
+    """Return the checkpoint of the newest fit; never that of an older one, which may be of other data."""
+    fits = sorted((path for path in runs.glob("*-fit*") if path.is_dir()), key=lambda path: path.name)
+    found = [path / CHECKPOINTS / wanted for path in fits if (path / CHECKPOINTS / wanted).is_file()]
+    if found and found[-1].parent.parent == fits[-1]:
+        return found[-1]
+    newest = f"the newest run, '{fits[-1]}', has no {wanted}" if fits else f"'{runs}' holds no run"
+    raise CheckpointError(
+        f"no checkpoint '{name}': {newest}",
+        wanted="a run that finished an epoch",
+        fix=f"take an older run: --ckpt_path {found[-1].parent.parent}" if found else "train first",
+    )
+
+
+def finished_epochs(path: Path) -> int:
+    """Return how many epochs a checkpoint's run had trained."""
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
 
 
 def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:
@@ -98,7 +117,7 @@ def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:
         data = dict(checkpoint.get("datamodule_hyper_parameters", {}))
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError) as error:
         raise CheckpointError(
-            f"'{path}' cannot be read as a checkpoint: {error}",
+            f"'{path}' is not a checkpoint, or a damaged one ({type(error).__name__})",
             wanted="a .ckpt file written by fit",
             fix="take another checkpoint of the run, or train again",
         ) from error

@@ -11,7 +11,7 @@ from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCL
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from memcom_rank.arguments import expand
+from memcom_rank.arguments import expand, finished_epochs
 from memcom_rank.callbacks import (
     PredictionWriter,
     RunReport,
@@ -66,7 +66,7 @@ class RankCLI(LightningCLI):
                 save_config_kwargs={"save_to_log_dir": False},
                 args=args,
             )
-        except Exception:
+        except BaseException:  # an interruption too
             close_wandb_run(exit_code=1)
             if self.run_folder != RUNS:  # it was made, and by this process
                 discard_run(self.run_folder)
@@ -98,6 +98,12 @@ class RankCLI(LightningCLI):
                 wanted="a trained model: a .ckpt file, a run folder, 'best' or 'last' (of the newest run)",
                 fix=f"python train.py {self.subcommand} --config ranknet.yaml --ckpt_path best",
             )
+        if config.ckpt_path is not None and not Path(config.ckpt_path).is_file():  # from a YAML: flags are spelt out
+            raise CheckpointError(
+                f"no checkpoint file '{config.ckpt_path}'",
+                wanted="a file, where ckpt_path stands in a config",
+                fix="give --ckpt_path as a flag, or take ckpt_path out of the config to train anew",
+            )
         self.prepare(Path(config.data.path))
         self.run_folder = rank_zero_only(new_run_folder, RUNS)(RUNS, str(self.subcommand))
         for logger in _as_list(config.trainer.logger):
@@ -123,6 +129,20 @@ class RankCLI(LightningCLI):
         progress = [] if config.trainer.enable_progress_bar is False else [progress_bar()]
         self.trainer_defaults["callbacks"] = [TrainingMeter(), *progress, *writers]
         return super().instantiate_trainer(logger=[mirror, *loggers], default_root_dir=self.run_folder, **kwargs)
+
+    def before_fit(self) -> None:
+        """Refuse to go on with a run that has nothing left to do.
+
+        Raises:
+            CheckpointError: it has trained all the epochs asked for.
+        """
+        path, most = self.config[self.subcommand].ckpt_path, self.trainer.max_epochs
+        if path is not None and most is not None and 0 <= most <= (done := finished_epochs(Path(path))):
+            raise CheckpointError(
+                f"'{path}' has trained {done} epochs, and {most} are asked for",
+                wanted="epochs left to train",
+                fix=f"raise the number: --trainer.max_epochs {2 * done}",
+            )
 
     def after_fit(self) -> None:
         """Test the best checkpoint, once."""

@@ -31,7 +31,8 @@ class RankParser(LightningArgumentParser):
     """LightningArgumentParser that raises `ConfigError` instead of printing pages of usage."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, formatter_class=_Formatter, **kwargs)
+        # no abbreviations: one would reach Lightning without having been spelt out
+        super().__init__(*args, formatter_class=_Formatter, allow_abbrev=False, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what was wrong in the configuration, with the nearest known option where one was misspelt.
