@@ -18,6 +18,7 @@ KEYS = {
     *(f"baselines.{name}.{key}" for name in ("popularity", "ease") for key in ("ndcg@10", "ndcg", "recall@10", "mrr")),
     *(f"{part}.{key}" for part in ("embedding", "model") for key in ("bytes", "full_bytes")),
     *("embedding.ratio", "embedding.technique", "dataset.digest", "dataset.path", "synthetic.bayes.ndcg@10"),
+    *("test.users", "test.ndcg@10.low", "test.ndcg@10.high", "test.slices.head.ndcg@10", "test.slices.head.users"),
     *("command", "seed", "epochs", "wall_seconds", "run", "checkpoint", "best.val.ndcg@10"),
 }
 
@@ -42,9 +43,10 @@ def test_a_fit_leaves_a_whole_run_folder(fitted):
 def test_the_summary_has_its_keys_and_says_what_the_metrics_say(fitted, tiny):
     found, logged = summary(fitted), columns(fitted)
     assert set(found) >= KEYS
-    for key in found:
-        if key.startswith("test."):
-            assert logged[key.replace(".", "/", 1)] == [found[key]]
+    assert {key.replace("/", ".") for key in logged if key.startswith("test/")} <= set(found)
+    for key, values in logged.items():
+        if key.startswith("test/"):
+            assert values == [found[key.replace("/", ".")]]
     assert found["best.val.ndcg@10"] == max(logged["val/ndcg@10"])
     assert len(logged["val/ndcg@10"]) == len(logged["train/loss_epoch"]) == found["epochs"] == 2
     assert all(rate > 0 for rate in logged["train/rows_per_second"])
@@ -52,6 +54,27 @@ def test_the_summary_has_its_keys_and_says_what_the_metrics_say(fitted, tiny):
     manifest = json.loads((tiny / "manifest.json").read_text())
     assert found["dataset.digest"] == manifest["digest"]
     assert found["synthetic.bayes.ndcg@10"] == manifest["references"]["synthetic.bayes.ndcg@10"]
+
+
+def test_slices_again_in_plain_python(fitted, tiny):
+    """The slices of the users' own file, from the dataset's tables."""
+    tables = {name: pq.read_table(tiny / f"{name}.parquet").to_pydict() for name in ("histories", "validation", "test")}
+    known = dict(zip(tables["validation"]["row"], tables["validation"]["games"], strict=True))
+    rows = [game for games in tables["histories"]["games"] for game in games]
+    users = pq.read_table(fitted.folder / "users_test.parquet").to_pylist()
+    found, values = summary(fitted), {}
+    for row, wanted, user in zip(tables["test"]["row"], tables["test"]["games"], users, strict=True):
+        length = len(tables["histories"]["games"][row]) + len(known.get(row, ()))
+        assert (user["user"], user["history_length"]) == (tables["histories"]["user"][row], length)
+        middle = sorted(wanted, key=lambda game: 999 if game == 1 else game)[len(wanted) // 2]
+        before = sum(game < middle for game in rows) / len(rows)
+        popularity = "unknown" if middle == 1 else ("head", "middle", "tail")[int(3 * before)]
+        values.setdefault(popularity, []).append(user["ndcg@10"])
+    assert {"head", "middle", "tail"} <= set(values)
+    for name, own in values.items():
+        assert found[f"test.slices.{name}.users"] == len(own)
+        assert found[f"test.slices.{name}.ndcg@10"] == pytest.approx(sum(own) / len(own), abs=1e-9)
+    assert found["test.ndcg@10.low"] < found["test.ndcg@10"] < found["test.ndcg@10.high"]
 
 
 def test_the_bytes_are_those_of_the_checkpoint(fitted):
@@ -86,7 +109,15 @@ def test_popularity_again_in_plain_python(fitted, tiny):
 
 def test_the_closing_table_is_printed(fitted):
     found = summary(fitted)
-    for line in ("ranker, MEmCom", "popularity", "ease", "best possible (Bayes)", "embedding", "whole model"):
+    for line in (
+        "ranker, MEmCom",
+        "popularity",
+        "ease",
+        "best possible (Bayes)",
+        "embedding",
+        "whole model",
+        "held-out game: tail",
+    ):
         assert line in fitted.out
     assert f"{found['test.ndcg@10']:.4f}" in fitted.out
     assert f"predict --config ranknet.yaml --ckpt_path {found['run']}" in fitted.out

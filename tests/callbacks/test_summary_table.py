@@ -53,3 +53,32 @@ def test_where_the_run_is():
     assert "W&B" not in summary_table(SUMMARY, "test")
     online = summary_table({**SUMMARY, "wandb.run": "https://wandb.ai/x", "wandb.offline": False}, "test")
     assert "W&B         https://wandb.ai/x\n" in online
+
+
+def test_intervals_stand_below_the_ranker():
+    assert "95%" not in summary_table(SUMMARY, "test")
+    ends = {"test.users": 40, "test.ndcg@10.low": 0.24, "test.ndcg@10.high": 0.26, "test.mrr.low": None}
+    found = words({**SUMMARY, **ends})
+    first = found.index(["ranker,", "MEmCom", "(4.0x", "smaller)", "0.2500", "0.5000"])
+    assert found[first + 1 : first + 3] == [
+        ["95%", "interval", "over", "users,", "from", "0.2400", "-"],
+        ["to", "0.2600", "-"],
+    ]
+
+
+def test_slices_with_users_and_how_many():
+    slices = {
+        "head": {"users": 1234, "ndcg@10": 0.5, "ndcg@10.low": 0.25, "ndcg@10.high": 0.75},
+        "cold": {"users": 0, "ndcg@10": None, "ndcg@10.low": None, "ndcg@10.high": None},
+        "history_1-2": {"users": 3, "ndcg@10": 0.125, "ndcg@10.low": None, "ndcg@10.high": None},
+    }
+    flat = {f"test.slices.{name}.{key}": value for name, part in slices.items() for key, value in part.items()}
+    found = words({**SUMMARY, **flat})
+    first = found.index(["slice", "of", "the", "users", "ndcg@10", "95%", "from", "to", "users"])
+    assert found[first + 1 : first + 3] == [
+        ["held-out", "game:", "head", "0.5000", "0.2500", "0.7500", "1,234"],
+        ["history:", "1-2", "games", "0.1250", "-", "-", "3"],
+    ]
+    assert not [line for line in found if "cold" in line]
+    nobody = {key: value for key, value in flat.items() if ".cold." in key}
+    assert "slice of the users" not in summary_table({**SUMMARY, **nobody}, "test")

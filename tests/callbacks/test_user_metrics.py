@@ -18,7 +18,7 @@ pytestmark = [
 
 def test_a_row_per_test_user_whose_means_are_the_metrics(tmp_path):
     histories = [[2, 3], [4, 5], [2, 5], [3, 4], [6, 7]]
-    test = {0: [4, 5], 1: [2], 3: [6], 4: [1]}
+    test = {0: [4, 5], 1: [2], 3: [6], 4: [1]}  # popularity of games 2 to 7: 2, 2, 2, 2, 1, 1
     dataset = write_tables(tmp_path / "dataset", histories=histories, validation={0: [7]}, test=test)
     torch.manual_seed(0)
     model = RankNet(8, Full, PoolMatch(), dim=4, ks=(2, None))
@@ -28,6 +28,8 @@ def test_a_row_per_test_user_whose_means_are_the_metrics(tmp_path):
 
     found = pq.read_table(tmp_path / "users_test.parquet").to_pydict()
     assert found.pop("user") == [100, 101, 103, 104]
+    assert found.pop("history_length") == [3, 2, 2, 2]  # user 100 has a validation game
+    assert found.pop("popularity") == ["middle", "head", "tail", "unknown"]  # 5, the rarer one of two; 2; 6; none
     assert found["recall@2"][3] == 0  # an unknown game is a miss
     del means["test/coverage@2"]
     assert {f"test/{key}": sum(values) / 4 for key, values in found.items()} == pytest.approx(means, abs=1e-6)

@@ -1,6 +1,7 @@
 """Callbacks room (floor 4): summary.json and the closing table of a run.
 
-Keys are stable and flat: `test.ndcg@10`, `baselines.ease.ndcg@10`, `embedding.bytes`, `dataset.digest`, ...
+Keys are stable and flat: `test.ndcg@10`, `test.ndcg@10.low`, `test.slices.head.ndcg@10`, `baselines.ease.ndcg@10`,
+`embedding.bytes`, `dataset.digest`, ...
 """
 
 import json
@@ -8,12 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import WandbLogger
 
 from memcom_rank.callbacks.baseline_metrics import baseline_metrics
 from memcom_rank.callbacks.checkpoint import best_score
+from memcom_rank.callbacks.intervals import user_figures
 from memcom_rank.callbacks.summary_table import summary_table
+from memcom_rank.callbacks.user_metrics import USER_METRICS_FILE
 from memcom_rank.contract.files import new_file
 from memcom_rank.contract.schemas import TEST, VALIDATION
 from memcom_rank.models import Ranker
@@ -23,7 +27,7 @@ Summary = dict[str, Any]
 
 
 class RunReport(Callback):
-    """Gathers what a run found out; on rank 0 writes it and prints it.
+    """Gathers what a run found out; on rank 0 writes it and prints it. A test's users are read from their file.
 
     Args:
         folder: the run's folder.
@@ -76,6 +80,7 @@ class RunReport(Callback):
             "seed": self.seed,
             "epochs": self._epochs,
             **{k.replace("/", "."): float(v) for k, v in trainer.callback_metrics.items() if k.startswith(stage)},
+            **(self._users() if split == TEST else {}),
             **self._size(pl_module),
             **self._dataset(trainer, split, pl_module.hparams["ks"]),
             **self._places(trainer),
@@ -87,6 +92,11 @@ class RunReport(Callback):
             if isinstance(logger, WandbLogger):
                 logger.experiment.summary.update(summary)
         print(summary_table(summary, stage), flush=True)
+
+    def _users(self) -> Summary:
+        return {
+            f"test.{key}": value for key, value in user_figures(pq.read_table(self.folder / USER_METRICS_FILE)).items()
+        }
 
     def _size(self, pl_module: LightningModule) -> Summary:
         ranker = pl_module.ranker

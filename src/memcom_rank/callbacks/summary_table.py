@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from memcom_rank.callbacks.intervals import SLICED
+from memcom_rank.callbacks.slices import SLICES
+
 _COLUMNS = ("ndcg@10", "ndcg", "recall@10", "mrr", "coverage@10")
 
 
@@ -16,6 +19,9 @@ def summary_table(summary: Mapping[str, Any], stage: str) -> str:
     columns = [c for c in _COLUMNS if f"{stage}.{c}" in summary]
     technique = f"{summary['embedding.technique']} ({summary['embedding.ratio']:.1f}x smaller)"
     rows = [_row(f"ranker, {technique}", [summary[f"{stage}.{c}"] for c in columns])]
+    if f"{stage}.users" in summary:  # a test, which knows its users one by one
+        for label, end in (("  95% interval over users, from", "low"), ("  to", "high")):
+            rows.append(_row(label, [summary.get(f"{stage}.{c}.{end}") for c in columns]))
     for name in ("popularity", "ease"):
         values = [summary.get(f"baselines.{name}.{c}") for c in columns]
         reason = summary.get(f"baselines.{name}.skipped")
@@ -25,11 +31,24 @@ def summary_table(summary: Mapping[str, Any], stage: str) -> str:
         rows.append(_row("best possible (Bayes)", bayes))
     head = f"{stage:34s}" + "".join(f"{c:>12s}" for c in columns)
     line = "-" * len(head)
-    return "\n".join(["", line, head, line, *rows, line, *_sizes(summary), line, *_places(summary), ""])
+    parts = [[head], rows, _slices(summary, stage), _sizes(summary)]
+    return "\n".join(["", *(text for part in parts if part for text in (line, *part)), line, *_places(summary), ""])
 
 
 def _row(name: str, values: list[float | None]) -> str:
     return f"{name:34s}" + "".join(f"{value:12.4f}" if value is not None else f"{'-':>12s}" for value in values)
+
+
+def _slices(summary: Mapping[str, Any], stage: str) -> list[str]:
+    """One line a slice that has users."""
+    lines = []
+    for name, label in SLICES.items():
+        key = f"{stage}.slices.{name}"
+        if summary.get(f"{key}.users"):
+            values = [summary[f"{key}.{SLICED}{end}"] for end in ("", ".low", ".high")]
+            lines.append(_row(label, values) + f"{summary[f'{key}.users']:12,d}")
+    head = f"{'slice of the users':34s}{SLICED:>12s}{'95% from':>12s}{'to':>12s}{'users':>12s}"
+    return [head, *lines] if lines else []
 
 
 def _sizes(summary: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Callbacks room (floor 4): test -> users_test.parquet, the metrics of every user, for paired comparisons."""
+"""Callbacks room (floor 4): test -> users_test.parquet, every user's metrics and slices, for paired comparisons."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,15 +9,18 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from memcom_rank.callbacks.parts import write_joined
+from memcom_rank.callbacks.slices import history_lengths, middle_games, popularity_slices
 from memcom_rank.data import QueryBatch, RankingDataset
 
 USER_METRICS_FILE = "users_test.parquet"
 
 
 class UserMetricsWriter(Callback):
-    """Writes one row per test user: user, ndcg@10, recall@10, ...; in the dataset's order of users.
+    """Writes one row per test user: user, ndcg@10, recall@10, ..., and its slices; in the dataset's order of users.
 
-    A column's mean is the run's metric. Every process writes its users, rank 0 joins the parts.
+    A metric's mean is the run's. `history_length` is how many games the ranker saw; `popularity` (head, middle, tail or
+    unknown) is that of the held-out game, of several the middle one in order of popularity. Every process writes its
+    users, rank 0 joins the parts.
 
     Args:
         folder: the run's folder; only rank 0's counts.
@@ -36,8 +39,9 @@ class UserMetricsWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep a batch's user rows and metrics."""
-        self._batches.append({key: value.cpu() for key, value in outputs.items()})
+        """Keep a batch's user rows, metrics and slices."""
+        slices = {"history_length": history_lengths(batch.history), "middle_game": middle_games(batch.targets)}
+        self._batches.append({key: value.cpu() for key, value in {**outputs, **slices}.items()})
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
@@ -50,4 +54,5 @@ class UserMetricsWriter(Callback):
             return None
         found = {key: torch.cat([batch[key] for batch in self._batches]).numpy() for key in self._batches[0]}
         row = pa.array(found.pop("row"))
-        return pa.table({"row": row, "user": dataset.user_ids().take(row), **found})
+        popularity = popularity_slices(dataset.games()["popularity"].to_numpy(), found.pop("middle_game"))
+        return pa.table({"row": row, "user": dataset.user_ids().take(row), **found, "popularity": popularity})

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from memcom_rank.compare.paired import RESAMPLES, Difference, Floats, paired_bootstrap
+from memcom_rank.compare.bootstrap import RESAMPLES, Floats
+from memcom_rank.compare.paired import Difference, paired_bootstrap
 from memcom_rank.contract.errors import CheckpointError, ConfigError, DatasetError
 
 SUMMARY_FILE, USERS_FILE = "summary.json", "users_test.parquet"  # written by the callbacks, which load torch
@@ -22,7 +23,7 @@ class Run(NamedTuple):
     Attributes:
         folder: where it is.
         summary: its summary.json.
-        users: its users_test.parquet, sorted by user: row, user and a column per metric.
+        users: its users_test.parquet, sorted by user: user, a column per metric, and the slices.
     """
 
     folder: Path
@@ -93,12 +94,17 @@ def _check_same(one: Run, other: Run) -> None:
 
 
 def _chosen(one: Run, other: Run, metric: str | None) -> list[str]:
-    both = [name for name in one.users.column_names if name in other.users.column_names and name not in ("row", "user")]
+    both = [name for name in _metrics(one) if name in _metrics(other)]
     if metric is None:
         return both
     if metric not in both:
         raise ConfigError(f"--metric {metric}", wanted=f"one that both runs have: {', '.join(both)}", fix="choose one")
     return [metric]
+
+
+def _metrics(run: Run) -> list[str]:
+    """Return the columns of fractions; the others say who a user is and in which slices."""
+    return [column.name for column in run.users.schema if pa.types.is_floating(column.type)]
 
 
 def _values(run: Run, metrics: list[str]) -> Floats:
