@@ -3,9 +3,19 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import data_prep
 from tests.command import fit
+
+# the same examples on every run, and no clock: a slow or a picky moment of a busy machine is no failure
+settings.register_profile(
+    "project",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

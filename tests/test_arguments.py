@@ -3,6 +3,7 @@ import os
 
 import pytest
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 
 from memcom_rank.arguments import checkpoint_settings, expand, find_checkpoint, find_config
 from memcom_rank.contract.errors import CheckpointError, ConfigError
@@ -63,6 +64,13 @@ def test_an_older_run_is_never_taken_for_the_newest(runs):
     (runs / "20260103-fit").mkdir()
     with pytest.raises(CheckpointError, match=r"20260103-fit', has no last\.ckpt[\s\S]*--ckpt_path .*20260102-fit"):
         find_checkpoint("last", command="fit", runs=runs)
+
+
+def test_other_processes_look_past_the_folder_that_the_first_has_just_made(runs, monkeypatch):
+    (runs / "20260103-fit").mkdir()
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    wanted = runs / "20260102-fit/checkpoints/last.ckpt"
+    assert find_checkpoint("last", command="fit", runs=runs) == wanted
 
 
 @pytest.mark.parametrize("name", ["last", "best", "nowhere", "."])

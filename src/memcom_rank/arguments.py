@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 
 from memcom_rank.contract.errors import CheckpointError, ConfigError
 
@@ -93,7 +94,8 @@ def _of_newest_run(name: str, wanted: str, runs: Path) -> Path:
     """Return the checkpoint of the newest fit; never that of an older one, which may be of other data."""
     fits = sorted((path for path in runs.glob("*-fit*") if path.is_dir()), key=lambda path: path.name)
     found = [path / CHECKPOINTS / wanted for path in fits if (path / CHECKPOINTS / wanted).is_file()]
-    if found and found[-1].parent.parent == fits[-1]:
+    first = rank_zero_only(lambda: True, False)()  # by the time others look, it may have made the new run's folder
+    if found and (found[-1].parent.parent == fits[-1] or not first):
         return found[-1]
     newest = f"the newest run, '{fits[-1]}', has no {wanted}" if fits else f"'{runs}' holds no run"
     raise CheckpointError(
