@@ -28,7 +28,7 @@ class TrainBatch(NamedTuple):
         seed: of the random choices left to the ranker (dropout), so that any step can be taken again.
         history: [B, L], the games of each user that the ranker sees.
         held: [B, L], its hidden games: preferred to every negative.
-        owned: [B, O], all its training games, whatever the ranker sees of them.
+        owned: all its training games, neither cut to `max_history` nor forgotten, [B, longest of the step].
         negatives: [K], sampled games, shared by the users of the step.
         real: bool [B, K], whether a negative is one for this user: not in its training history.
         preferred: [B, G], first games of graded pairs among the user's own games.
