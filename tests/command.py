@@ -56,9 +56,9 @@ def run(cwd, *words, **environment):
     return Ran(status, out.getvalue(), err.getvalue(), made[0] if made else None)
 
 
-def fit(cwd, dataset, *words, epochs=2, small=SMALL, **environment):
-    """Fit the shipped recipe, made small; `words` come last and overrule it."""
-    shared = ("--config", "ranknet.yaml", "--data.path", dataset, "--trainer.max_epochs", epochs)
+def fit(cwd, dataset, *words, recipe="ranknet.yaml", epochs=2, small=SMALL, **environment):
+    """Fit a shipped recipe, made small; `words` come last and overrule it."""
+    shared = ("--config", recipe, "--data.path", dataset, "--trainer.max_epochs", epochs)
     ran = run(cwd, "fit", *shared, *small, *words, **environment)
     assert ran.status == 0, ran.err
     return ran

@@ -120,7 +120,7 @@ def test_the_closing_table_is_printed(fitted):
     ):
         assert line in fitted.out
     assert f"{found['test.ndcg@10']:.4f}" in fitted.out
-    assert f"predict --config ranknet.yaml --ckpt_path {found['run']}" in fitted.out
+    assert f"predict --config {found['run']}/config.yaml --ckpt_path {found['run']}\n" in fitted.out
     assert "Traceback" not in fitted.err
 
 

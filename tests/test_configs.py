@@ -10,11 +10,12 @@ import yaml
 import train
 from memcom_rank.data import RankingData
 from memcom_rank.tasks import RankNet
-from tests.command import DIM, SMALL, fit
+from tests.command import DIM, SMALL, fit, run
 from tests.test_cli import summary
 
 YAMLS = sorted(str(path.relative_to(train.CONFIGS)) for path in train.CONFIGS.rglob("*.yaml"))
-OVERLAYS = [name for name in YAMLS if name not in ("ranknet.yaml", "trainer/ddp.yaml")]  # ddp: test_distributed.py
+RECIPES = [name for name in YAMLS if "/" not in name]
+OVERLAYS = [name for name in YAMLS if name not in (*RECIPES, "trainer/ddp.yaml")]  # ddp: test_distributed.py
 RATIO = ("--model.init_args.embedding.init_args.target_ratio", "3")  # what 120 games of width 16 can reach
 
 
@@ -57,10 +58,34 @@ def test_bf16_training_is_under_autocast(tiny, tmp_path, monkeypatch):
     assert seen == [(True, torch.bfloat16)] * 2
 
 
-def test_the_recipe_trains_at_its_own_size(tiny, tmp_path):
-    ran = fit(tmp_path, tiny, small=(), epochs=1)
-    wanted = content("ranknet.yaml")["model"]["init_args"]["embedding"]["init_args"]["target_ratio"]
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_trains_at_its_own_size(tiny, tmp_path, recipe):
+    ran = fit(tmp_path, tiny, recipe=recipe, small=(), epochs=1)
+    wanted = content(recipe)["model"]["init_args"]["embedding"]["init_args"]["target_ratio"]
     assert summary(ran)["embedding.ratio"] >= wanted
+
+
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ranknet.yaml"])
+def test_a_classifier_takes_the_overlays_of_ranknet(tiny, tmp_path, recipe):
+    overlays = ["embedding/naive_hash.yaml", "trainer/bf16.yaml", *["match/pool.yaml"] * (recipe == "classifier.yaml")]
+    words = [word for name in overlays for word in ("--config", name)]
+    ran = fit(tmp_path, tiny, *words, *RATIO, "--trainer.accelerator", "cpu", recipe=recipe, small=DIM, epochs=1)
+    found = summary(ran)
+    assert found["embedding.technique"] == "NaiveHash"
+    assert 0 < found["test.ndcg@10"] < 1
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_run_goes_on_under_its_own_config_and_under_ranknets(tiny, tmp_path, recipe):
+    """A checkpoint says which task it is."""
+    ran = fit(tmp_path, tiny, recipe=recipe, small=DIM if recipe == "classifier_paper.yaml" else SMALL, epochs=1)
+    again = [run(tmp_path, "test", "--config", name, "--ckpt_path", ran.folder) for name in (recipe, "ranknet.yaml")]
+    for tested in again:
+        assert tested.status == 0, tested.err
+        assert summary(tested)["test.ndcg@10"] == summary(ran)["test.ndcg@10"]
+        assert summary(tested)["model.bytes"] == summary(ran)["model.bytes"]
+    own = run(tmp_path, "predict", "--config", ran.folder / "config.yaml", "--ckpt_path", ran.folder)
+    assert own.status == 0, own.err
 
 
 @pytest.mark.parametrize("name", YAMLS)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import train
-from tests.command import SMALL, Ran, run
+from tests.command import DIM, SMALL, Ran, run
 from tests.test_cli import columns, summary
 
 pytestmark = pytest.mark.slow
@@ -112,6 +112,19 @@ def test_two_processes_predict_what_one_predicts(pair, tmp_path):
     assert files[0].drop_columns("score") == files[1].drop_columns("score")
     assert files[0]["score"].to_pylist() == pytest.approx(files[1]["score"].to_pylist(), abs=1e-5)
     assert sorted(path.name for path in two.folder.iterdir()) == ["config.yaml", "predictions.parquet"]
+
+
+def test_batch_statistics_of_two_processes_are_those_of_the_checkpoint(tiny, tmp_path):
+    """Each process sees its own users in training; in validation both must normalise alike."""
+    words = [word.replace("ranknet.yaml", "classifier_paper.yaml") for word in TWO]
+    sizes = ("--data.path", str(tiny), "--trainer.max_epochs", "2", "--data.batch_size", "100", *DIM)
+    sizes += ("--model.init_args.learning_rate", "0.05")  # so that scores are more than the games' own
+    two = whole(tmp_path, together(tmp_path, ([PROGRAM, "fit", *words, *sizes], {})))
+    assert_one_run(two)
+    (tmp_path / "one").mkdir()
+    one = run(tmp_path / "one", "validate", "--config", "classifier_paper.yaml", "--ckpt_path", two.folder)
+    assert one.status == 0, one.err
+    assert summary(one)["val.ndcg@10"] == pytest.approx(max(columns(two)["val/ndcg@10"]), abs=1e-9)
 
 
 def test_torchrun_on_two_nodes_trains_the_same(pair, tiny, tmp_path):

@@ -49,7 +49,7 @@ def test_the_best_possible_figures_are_of_the_test_split():
 def test_where_the_run_is():
     text = summary_table({**SUMMARY, "wandb.run": "runs/a/wandb/x", "wandb.offline": True}, "test")
     assert "W&B         offline; to upload: wandb sync runs/a/wandb/x\n" in text
-    assert "predict --config ranknet.yaml --ckpt_path runs/a/checkpoints/best.ckpt\n" in text
+    assert "predict --config runs/a/config.yaml --ckpt_path runs/a\n" in text
     assert "W&B" not in summary_table(SUMMARY, "test")
     online = summary_table({**SUMMARY, "wandb.run": "https://wandb.ai/x", "wandb.offline": False}, "test")
     assert "W&B         https://wandb.ai/x\n" in online

@@ -42,6 +42,19 @@ def test_history_and_held_games_are_the_users_own_and_apart(dataset, seed):
         assert sorted(games(batch.history[place]) + games(batch.held[place])) == sorted(HISTORIES[row])
 
 
+def test_owned_games_are_all_of_a_users_own_whatever_is_cut_or_forgotten(dataset):
+    batch = steps(dataset, max_history=3, forget_share=0.5)[BatchKey(ROWS, 1)]
+    assert (batch.history == 1).any()
+    for place, row in enumerate(ROWS.tolist()):
+        assert games(batch.owned[place]) == sorted(HISTORIES[row])
+
+
+def test_without_negatives_there_are_none(dataset):
+    batch = steps(dataset, num_negatives=0)[BatchKey(ROWS, 1)]
+    assert batch.negatives.shape == (0,)
+    assert batch.real.shape == (len(ROWS), 0)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_of_a_long_history_distinct_games_are_taken(dataset, seed):
     batch = steps(dataset, max_history=7)[BatchKey(ROWS, seed)]
@@ -106,7 +119,7 @@ def test_a_step_follows_from_its_key(dataset):
 
 def test_types_of_a_step(dataset):
     batch = steps(dataset)[BatchKey(ROWS, 1)]
-    for ids in (batch.history, batch.held, batch.negatives, batch.preferred, batch.other):
+    for ids in (batch.history, batch.held, batch.owned, batch.negatives, batch.preferred, batch.other):
         assert ids.dtype == torch.int64
     assert (batch.real.dtype, batch.weights.dtype) == (torch.bool, torch.float32)
     assert batch.real.shape == (6, 20)

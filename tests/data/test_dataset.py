@@ -52,6 +52,7 @@ def test_source_ids_and_titles_are_kept(folder):
     data = RankingDataset(folder)
     assert data.user_ids().to_pylist() == [100, 101, 102, 103]
     assert data.games()["game"].to_pylist() == ["g2", "g3", "g4", "g5", "g6"]
+    assert data.popularity().tolist() == data.games()["popularity"].to_pylist()
 
 
 def test_validation_sees_training_games(folder):

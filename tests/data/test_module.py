@@ -22,7 +22,7 @@ def folder(tmp_path):
     ("option", "value"),
     [
         ("batch_size", 0),
-        ("num_negatives", 0),
+        ("num_negatives", -1),
         ("max_history", 0),
         ("num_graded", -1),
         ("num_workers", -1),

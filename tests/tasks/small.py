@@ -8,17 +8,17 @@ from pytorch_lightning import Trainer
 from memcom_rank.data import RankingData
 from memcom_rank.embeddings import MEmCom
 from memcom_rank.models import LogSumExpMatch
-from memcom_rank.tasks import RankNet
+from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
 
 SMALL_MEMCOM = functools.partial(MEmCom, target_ratio=1.5)
+NO_SAMPLES = {"num_negatives": 0}  # what a classifier wants of the data
 
 
-def task(num_ids=18, *, match=None, embedding=SMALL_MEMCOM, **options):
+def task(num_ids=18, *, kind=RankNet, match=None, embedding=SMALL_MEMCOM, **options):
     torch.manual_seed(0)
-    match = LogSumExpMatch(match_dim=4) if match is None else match
-    return RankNet(
-        num_ids, embedding, match, **{"dim": 8, "learning_rate": 0.05, "ks": (3, None), "top_k": 4, **options}
-    )
+    matches = [] if kind is PaperClassifier else [LogSumExpMatch(match_dim=4) if match is None else match]
+    shared = {"dim": 8, "learning_rate": 0.05, "ks": (3, None), "top_k": 4}
+    return kind(num_ids, embedding, *matches, **{**shared, **options})
 
 
 def data(folder, **options):
@@ -33,7 +33,9 @@ def trainer(**options):
 def fitted(folder, *, resume=None, model=None, loaders=None, **options):
     """Train; return the trainer, whose metrics and weights tell what happened."""
     made = trainer(**options)
-    made.fit(model or task(), data(folder, **(loaders or {})), ckpt_path=resume, weights_only=True)
+    model = model or task()
+    wanted = NO_SAMPLES if isinstance(model, Classifier | PaperClassifier) else {}
+    made.fit(model, data(folder, **wanted, **(loaders or {})), ckpt_path=resume, weights_only=True)
     return made
 
 

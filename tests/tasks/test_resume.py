@@ -4,7 +4,8 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
-from tests.tasks.small import fitted, weights
+from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
+from tests.tasks.small import fitted, task, weights
 
 
 def assert_same(first, second):
@@ -41,11 +42,12 @@ class Kill(Callback):
             raise Stop
 
 
-def test_two_and_two_epochs_equal_four(folder, tmp_path):
-    whole = fitted(folder, max_epochs=4)
-    half = fitted(folder, max_epochs=2)
+@pytest.mark.parametrize("kind", [RankNet, Classifier, PaperClassifier])
+def test_two_and_two_epochs_equal_four(folder, tmp_path, kind):
+    whole = fitted(folder, model=task(kind=kind), max_epochs=4)
+    half = fitted(folder, model=task(kind=kind), max_epochs=2)
     half.save_checkpoint(tmp_path / "half.ckpt")
-    assert_same(fitted(folder, max_epochs=4, resume=tmp_path / "half.ckpt"), whole)
+    assert_same(fitted(folder, model=task(kind=kind), max_epochs=4, resume=tmp_path / "half.ckpt"), whole)
 
 
 def test_an_epochs_own_checkpoint_resumes_exactly(folder, tmp_path):

@@ -20,7 +20,7 @@ from memcom_rank.callbacks.summary_table import summary_table
 from memcom_rank.callbacks.user_metrics import USER_METRICS_FILE
 from memcom_rank.contract.files import new_file
 from memcom_rank.contract.schemas import TEST, VALIDATION
-from memcom_rank.models import Ranker
+from memcom_rank.models import Scorer
 
 SUMMARY_FILE = "summary.json"
 Summary = dict[str, Any]
@@ -100,7 +100,7 @@ class RunReport(Callback):
 
     def _size(self, pl_module: LightningModule) -> Summary:
         ranker = pl_module.ranker
-        assert isinstance(ranker, Ranker)
+        assert isinstance(ranker, Scorer)
         embedding = ranker.embedding
         return {
             "embedding.technique": type(embedding).__name__,

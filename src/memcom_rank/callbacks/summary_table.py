@@ -67,5 +67,6 @@ def _places(summary: Mapping[str, Any]) -> list[str]:
         upload = "offline; to upload: wandb sync " if summary["wandb.offline"] else ""
         lines.append(f"W&B         {upload}{summary['wandb.run']}")
     if summary["command"] == "fit":
-        lines.append(f"next        python train.py predict --config ranknet.yaml --ckpt_path {summary['checkpoint']}")
+        run = summary["run"]
+        lines.append(f"next        python train.py predict --config {run}/config.yaml --ckpt_path {run}")
     return lines

@@ -15,7 +15,7 @@ from memcom_rank.data import TrainBatch
 class TrainingMeter(Callback):
     """Logs `train/loss_epoch`, the mean over steps and ranks, and `train/rows_per_second`, validation not counted.
 
-    A row is one (history, held game), compared with K negatives; rows of all ranks count. After a resume inside an
+    A row is one (history, held game), whatever it is compared with; rows of all ranks count. After a resume inside an
     epoch both figures cover the rest of it.
     """
 

@@ -28,6 +28,7 @@ class TrainBatch(NamedTuple):
         seed: of the random choices left to the ranker (dropout), so that any step can be taken again.
         history: [B, L], the games of each user that the ranker sees.
         held: [B, L], its hidden games: preferred to every negative.
+        owned: all its training games, neither cut to `max_history` nor forgotten, [B, longest of the step].
         negatives: [K], sampled games, shared by the users of the step.
         real: bool [B, K], whether a negative is one for this user: not in its training history.
         preferred: [B, G], first games of graded pairs among the user's own games.
@@ -38,6 +39,7 @@ class TrainBatch(NamedTuple):
     seed: int
     history: Tensor
     held: Tensor
+    owned: Tensor
     negatives: Tensor
     real: Tensor
     preferred: Tensor
@@ -66,7 +68,7 @@ class TrainBatches(Dataset[TrainBatch]):
 
     Args:
         dataset: where the histories and graded pairs come from.
-        num_negatives: K, games sampled per step.
+        num_negatives: K, games sampled per step; 0 for none.
         keep_share: least and greatest share of a history that the ranker sees.
         max_history: most games of a user in a step; of a longer history a random part is taken.
         num_graded: G, graded pairs per user and step, drawn with replacement.
@@ -95,7 +97,7 @@ class TrainBatches(Dataset[TrainBatch]):
         history = forget(kept, self.forget_share, generator)
         graded = self._graded(key.rows, generator)
         seed = int(torch.randint(2**63 - 1, (), generator=generator))
-        return TrainBatch(seed, history, held, negatives, real, *graded)
+        return TrainBatch(seed, history, held, owned, negatives, real, *graded)
 
     def _shortened(self, owned_BL: Tensor, generator: Generator) -> Tensor:
         """Cut long histories to `max_history` games: one at random from each of as many equal stretches, in order."""

@@ -104,6 +104,10 @@ class RankingDataset:
         """Return the source's own user ids, by row."""
         return self._read(HISTORIES, ["user"])["user"].combine_chunks()
 
+    def popularity(self) -> Tensor:
+        """Return int64 [G]: training users of each game, by id from 2."""
+        return torch.from_numpy(self.games()["popularity"].to_numpy().copy())
+
     def games(self) -> pa.Table:
         """Return games.parquet: id, game (the source's own id), title, popularity."""
         return self._read(GAMES, None)

@@ -22,7 +22,8 @@ class RankingData(LightningDataModule):
     Args:
         path: the dataset folder. The default is a synthetic world, built on first use.
         batch_size: users per training step and process.
-        num_negatives: games sampled for every step; a user's hidden games are compared with all it has not.
+        num_negatives: games sampled for every step; a user's hidden games are compared with those it has not. 0 for
+            classifiers, which compare with the whole catalogue.
         keep_share: least and greatest share of a history that the ranker sees in a step; the rest is hidden from it.
         max_history: most games of a user that one training step uses; of a longer history a random part.
         num_graded: graded pairs (more played against less played) per user and step; 0 for none.
@@ -50,8 +51,8 @@ class RankingData(LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        _at_least(1, batch_size=batch_size, num_negatives=num_negatives, max_history=max_history)
-        _at_least(0, num_graded=num_graded, num_workers=num_workers)
+        _at_least(1, batch_size=batch_size, max_history=max_history)
+        _at_least(0, num_negatives=num_negatives, num_graded=num_graded, num_workers=num_workers)
         if not 0 <= forget_share < 1:
             raise ConfigError(f"data.forget_share is {forget_share}", wanted="0 <= share < 1", fix="try 0.01")
         if not 0 <= keep_share[0] <= keep_share[1] <= 1 or not keep_share[0] < 1:

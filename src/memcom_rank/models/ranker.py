@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from memcom_rank.contract.schemas import FIRST_GAME_ID
 from memcom_rank.embeddings import CompressedEmbedding
+from memcom_rank.models.scorer import Scorer
 
 
-class Ranker(nn.Module):
+class Ranker(Scorer):
     """Scores games for histories: match(history, game) + bias(game).
 
     Args:
@@ -20,16 +21,12 @@ class Ranker(nn.Module):
     """
 
     def __init__(self, embedding: CompressedEmbedding, match: nn.Module, *, game_bias: bool) -> None:
-        super().__init__()
-        self.embedding, self.match = embedding, match
+        super().__init__(embedding)
+        self.match = match
         self.game_bias = nn.Parameter(torch.zeros(embedding.num_ids)) if game_bias else None
 
     def forward(self, history_BL: Tensor) -> Tensor:
-        """Return scores [B, V] of every id, through the technique's structure: never a V x D table.
-
-        Args:
-            history_BL: int64 ids padded with 0. Scores of ids 0 and 1 mean nothing.
-        """
+        """See the base; through the technique's structure: never a V x D table."""
         scores_BV: Tensor = self.match(self.embedding, history_BL, self.embedding.score)
         return scores_BV if self.game_bias is None else scores_BV + self.game_bias
 
@@ -38,13 +35,6 @@ class Ranker(nn.Module):
         vectors_CD = self.embedding(games_C)
         scores_BC: Tensor = self.match(self.embedding, history_BL, lambda queries_QD: queries_QD @ vectors_CD.T)
         return scores_BC if self.game_bias is None else scores_BC + self.game_bias[games_C]
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes at rest of the whole model: the embedding, the matcher and the per-game bias, in fp32."""
-        inside = {id(parameter) for parameter in self.embedding.parameters()}
-        outside = [parameter for parameter in self.parameters() if id(parameter) not in inside]
-        return self.embedding.num_bytes + sum(p.numel() * p.element_size() for p in outside)
 
     def start_bias(self, popularity_G: Tensor) -> None:
         """Start the per-game bias at the centred log popularity.

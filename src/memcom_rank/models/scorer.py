@@ -1,0 +1,30 @@
+"""Models room (floor 2): what every model is to tasks and reports: a compressed embedding and scores of all games."""
+
+import abc
+
+from torch import Tensor, nn
+
+from memcom_rank.embeddings import CompressedEmbedding
+
+
+class Scorer(nn.Module, abc.ABC):
+    """Scores every game for a history of games.
+
+    Args:
+        embedding: the compressed table that histories are looked up in, vocabulary V.
+    """
+
+    def __init__(self, embedding: CompressedEmbedding) -> None:
+        super().__init__()
+        self.embedding = embedding
+
+    @abc.abstractmethod
+    def forward(self, history_BL: Tensor) -> Tensor:
+        """Return scores [B, V] of every id for int64 histories padded with 0; those of ids 0 and 1 mean nothing."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes at rest of the whole model: the embedding and everything beside it that a checkpoint holds."""
+        state = self.state_dict()
+        beside = [tensor for name, tensor in state.items() if not name.startswith("embedding.")]
+        return self.embedding.num_bytes + sum(int(tensor.nbytes) for tensor in beside)
