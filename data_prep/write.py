@@ -1,12 +1,13 @@
 """Write: the five tables and the manifest -> a dataset folder that appears whole or not at all."""
 
 import dataclasses
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from memcom_rank.contract.errors import DatasetError
+from memcom_rank.contract.errors import DatasetError, WriteError
 from memcom_rank.contract.files import check_new, new_folder
 from memcom_rank.contract.manifest import MANIFEST_FILE, Manifest, content_digest, write_manifest
 from memcom_rank.contract.schemas import ROW_GROUP_ROWS, TABLES, file_name, schema
@@ -17,8 +18,19 @@ def check_output(target: Path, *, overwrite: bool) -> None:
 
     Raises:
         DatasetError: it exists and `overwrite` is false, or it holds something that is not a dataset.
+        WriteError: nothing can be written there.
     """
-    check_new(target, overwrite=overwrite)
+    try:
+        place = next(folder for folder in target.absolute().parents if folder.exists())
+        check_new(target, overwrite=overwrite)
+        # Permissions alone do not tell: root has them all, on a read-only disk too. So a folder is made and removed.
+        Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=place)).rmdir()
+    except OSError as error:
+        raise WriteError(
+            f"'{target}' cannot be made: {error.strerror or error}",
+            wanted="a folder that can be made and written to",
+            fix="choose another --output, or mend the permissions",
+        ) from error
     if not target.exists():
         return
     if not target.is_dir() or (any(target.iterdir()) and not (target / MANIFEST_FILE).exists()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from data_prep.sources.files import check_file, collect_all_fields, reading
+from data_prep.sources.files import check_file, collect_all_fields, reading, refuse_short_rows, shown
 from memcom_rank.contract.errors import InputError
 
 _COLUMNS = {"user": pl.Int64, "game": pl.String, "behaviour": pl.String, "value": pl.Float64, "zero": pl.Float64}
@@ -27,11 +27,14 @@ def read_steam200k(path: Path) -> pl.DataFrame:
         if width != len(_COLUMNS):
             raise _other_form(f"input '{path}' has {width} columns")
         log = collect_all_fields(pl.scan_csv(path, has_header=False, schema=_COLUMNS))
+    refuse_short_rows(path, log["zero"])
     known = pl.col("behaviour").is_in(["purchase", "play"]).fill_null(False)
     odd = log.filter(~known | ((pl.col("behaviour") == "play") & pl.col("value").is_null()))
     if odd.height:
         example = odd.select("behaviour", "value").sort("behaviour", "value").row(0)
-        raise _other_form(f"{odd.height:,} lines of '{path}' are neither a purchase nor hours of play, e.g. {example}")
+        raise _other_form(
+            f"{odd.height:,} lines of '{path}' are neither a purchase nor hours of play, e.g. {shown(repr(example))}"
+        )
     hours = pl.when(pl.col("behaviour") == "play").then("value")
     return log.select("user", "game", pl.col("game").alias("title"), hours.alias("engagement_hours"))
 

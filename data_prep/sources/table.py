@@ -6,11 +6,12 @@ type: ids are int64 when every one is written as a plain integer, else strings.
 
 import difflib
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 
 from data_prep.options import Options
-from data_prep.sources.files import check_file, collect_all_fields, reading
+from data_prep.sources.files import check_file, collect_all_fields, reading, refuse_short_rows, shown
 from data_prep.split import SPLIT
 from memcom_rank.contract.errors import InputError, SplitError
 
@@ -28,7 +29,8 @@ def read_table(options: Options) -> pl.DataFrame:
     """Return user, game, title, engagement_hours, and timestamp and split where mapped; one row per input row.
 
     Raises:
-        InputError: the file cannot be read, a column is missing, or its values are of another type.
+        InputError: the file cannot be read, a row is short, a column is missing or named twice, or its values are of
+            another type.
         SplitError: the split column holds other words than train, validation (valid, val) and test.
     """
     path = options.input
@@ -38,6 +40,7 @@ def read_table(options: Options) -> pl.DataFrame:
         is_parquet = path.suffix.lower() in (".parquet", ".pq")
         frame = pl.scan_parquet(path) if is_parquet else pl.scan_csv(path, infer_schema=False)
         columns = frame.collect_schema().names()
+        header = columns if is_parquet else _header(path)
     mapped = {
         "user": options.user,
         "game": options.game,
@@ -49,14 +52,31 @@ def read_table(options: Options) -> pl.DataFrame:
     for name in mapped.values():
         if name is not None and name not in columns:
             raise _no_column(str(path), name, columns)
+        if name is not None and header.count(name) > 1:
+            raise InputError(
+                f"'{path}' has {header.count(name)} columns '{shown(name)}'",
+                wanted="a name of its own for each column that is used",
+                fix="rename or remove the others",
+            )
     with reading(path, wanted="rows of equal length"):
-        wanted = frame.select(sorted({source for source in mapped.values() if source}))
-        raw = wanted.collect() if is_parquet else collect_all_fields(wanted)
+        used = {source for source in mapped.values() if source}
+        if is_parquet:
+            raw = frame.select(sorted(used)).collect()
+        else:
+            raw = collect_all_fields(frame.select(sorted(used | {columns[-1]})))
+    if not is_parquet:
+        refuse_short_rows(path, raw[columns[-1]])
     raw = raw.with_columns(pl.col(pl.String).replace("", None))  # an empty cell, quoted or not, holds nothing
     typed = [_TYPED[name](raw[source]).alias(name) for name, source in mapped.items() if source]
     absent = {"title": pl.String, "engagement_hours": pl.Float64}
     nulls = [pl.lit(None, kind).alias(name) for name, kind in absent.items() if mapped[name] is None]
     return pl.DataFrame(typed).with_columns(nulls)
+
+
+def _header(path: Path) -> list[str]:
+    """Return the names of a CSV's first line as they are written; Polars renames the second of two equal ones."""
+    first = pl.scan_csv(path, has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True)
+    return [name or "" for name in first.collect().row(0)]
 
 
 def _ids(values: pl.Series) -> pl.Series:
@@ -101,7 +121,7 @@ def _splits(values: pl.Series) -> pl.Series:
     odd = words.filter(~words.is_in(list(_SPLIT_WORDS)) | words.is_null())
     if odd.len():
         raise SplitError(
-            f"{odd.len():,} rows have another split than known, e.g. {odd.min()!r}",
+            f"{odd.len():,} rows have another split than known, e.g. {shown(repr(odd.min()))}",
             wanted=f"one of {', '.join(_SPLIT_WORDS)}",
             fix="rename those values, or choose another --split",
         )
@@ -123,7 +143,7 @@ def _refuse_lost(values: pl.Series, converted: pl.Series, wanted: str) -> None:
     lost = values.filter(converted.is_null() & values.is_not_null())
     if lost.len():
         raise InputError(
-            f"{lost.len():,} values of column {values.name} cannot be used, e.g. {lost.min()!r}",
+            f"{lost.len():,} values of column {values.name} cannot be used, e.g. {shown(repr(lost.min()))}",
             wanted=wanted,
             fix="mend or remove those rows, or map another column",
         )
@@ -135,8 +155,10 @@ def _wrong_type(values: pl.Series, wanted: str) -> InputError:
 
 def _no_column(path: str, name: str, columns: list[str]) -> InputError:
     near = difflib.get_close_matches(name, columns, n=1, cutoff=0.4)
-    hint = f"did you mean '{near[0]}'?" if near else "choose one of them"
-    return InputError(f"'{path}' has no column '{name}'", wanted=f"one of {', '.join(columns)}", fix=hint)
+    hint = f"did you mean '{shown(near[0])}'?" if near else "choose one of them"
+    if len(columns) == 1 and (";" in columns[0] or "\t" in columns[0]):
+        hint = "is the separator a comma? Export the file again with commas"
+    return InputError(f"'{path}' has no column '{name}'", wanted=f"one of {shown(', '.join(columns))}", fix=hint)
 
 
 _TYPED: dict[str, Callable[[pl.Series], pl.Series]] = {

@@ -162,6 +162,12 @@ def test_an_existing_output_is_refused_before_the_input_is_read(tmp_path: Path) 
         data_prep.build("table", tmp_path / "out", input="nowhere.csv", user="u", game="g")
 
 
+def test_an_unwritable_output_is_refused_before_the_input_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MemcomRankError, match="cannot be made"):
+        data_prep.build("table", tmp_path / "file" / "out", input="nowhere.csv", user="u", game="g")
+
+
 def test_no_torch() -> None:
     code = "import sys, data_prep.pipeline; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,5 +1,6 @@
 import errno
 import json
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,6 +76,34 @@ def test_overwrite_deletes_datasets_only(tmp_path: Path) -> None:
     check_output(tmp_path / "empty", overwrite=True)
     (tmp_path / "manifest.json").write_text(json.dumps({}))
     check_output(tmp_path, overwrite=True)
+
+
+@pytest.mark.parametrize("below", ["d", "d/e/f"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_place_below_a_file_is_refused_at_once(tmp_path: Path, below: str, overwrite: bool) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"/file/.* cannot be made: Not a directory(.|\n)*choose another --output"):
+        check_output(tmp_path / "file" / below, overwrite=overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_unwritable_place_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    def read_only(**_: object) -> str:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", read_only)
+    (tmp_path / "d").mkdir()
+    with pytest.raises(WriteError, match="cannot be made: Read-only file system"):
+        check_output(tmp_path / "d" if overwrite else tmp_path / "new", overwrite=overwrite)
+
+
+def test_the_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    check_output(tmp_path / "a" / "b", overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(WriteError, match="cannot be made: File name too long"):
+        check_output(tmp_path / ("x" * 300), overwrite=False)
 
 
 def test_existing_output_needs_overwrite(tmp_path: Path) -> None:

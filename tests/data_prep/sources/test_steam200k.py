@@ -35,6 +35,9 @@ def test_purchases_and_plays(tmp_path: Path) -> None:
         ("1,A,,1.0,0\n", "neither a purchase nor hours of play"),
         ("one,A,purchase,1.0,0\n", r"cannot be read: could not parse `one`(.|\n)*five columns"),
         ("1,A,play,many,0\n", "cannot be read: could not parse `many`"),
+        ("1,A,play,1.0,0\n1,B,play,27", r"row 2 of .* has 4 fields: '1,B,play,27'\n  wanted: 5 fields"),
+        ("1,A,play,1.0,0\n1,\x1b" + "x" * 500 + ",refund,1.0,0\n", r"e.g. \('refund', 1.0\)"),
+        ("1,A,\x1b" + "x" * 500 + ",1.0,0\n", r"e.g. \('\\x1bx+\.\.\.\n"),
         ("1,A,play,1.0,0\n1,B,play,1.0,0,0,0\n", "cannot be read: found more fields"),
     ],
 )

@@ -34,6 +34,15 @@ def test_mapped_columns_of_a_csv(tmp_path: Path) -> None:
     ]
 
 
+def test_equal_names_of_columns_that_are_not_used(tmp_path: Path) -> None:
+    assert _csv(tmp_path, "u,g,,\n1,2,x,y\n").rows() == [(1, 2, None, None)]
+
+
+def test_quoted_commas_and_newlines_beside_empty_last_fields(tmp_path: Path) -> None:
+    log = _csv(tmp_path, 'u,g,n,h\n1,4,"a, ""b""\nc",\n1,5,"",\n', title="n", engagement="h")
+    assert log.rows() == [(1, 4, 'a, "b"\nc', None), (1, 5, None, None)]
+
+
 def test_unmapped_columns_are_null(tmp_path: Path) -> None:
     log = _csv(tmp_path, "u,g\n1,2\n")
     assert log.schema == {"user": pl.Int64, "game": pl.Int64, "title": pl.String, "engagement_hours": pl.Float64}
@@ -124,6 +133,15 @@ def test_other_split_words_are_refused(tmp_path: Path, word: str) -> None:
         ("u,g,h\n1,1,many\n1,2,3\n", {"engagement": "h"}, "1 values of column h cannot be used, e.g. 'many'"),
         ("u,g,t\n1,1,yesterday\n", {"timestamp": "t"}, "column t cannot be used, e.g. 'yesterday'(.|\n)*ISO 8601"),
         ("u,g,t\n1,1,30.06.2015\n1,1,2015-06-30\n", {"timestamp": "t"}, "e.g. '30.06.2015'"),
+        ("u,g,h\n1,1,2\n1,7\n", {"engagement": "h"}, r"row 3 of .* has 2 fields: '1,7'\n  wanted: 3 fields"),
+        ("u,g,x\n1,1,2\n1,7\n", {}, "row 3 of .* has 2 fields"),  # in a column that is not mapped, too
+        ("u,g,h\n1,1,2.5\n1,7", {"engagement": "h"}, "the file was cut off"),
+        ("u,g,g\n1,1,1\n", {}, r"has 2 columns 'g'\n  wanted: a name of its own(.|\n)*rename or remove"),
+        ("u;g;h\n1;1;1\n", {}, r"has no column 'u'\n  wanted: one of u;g;h\n  to do:  is the separator a comma"),
+        ("u;g;h\n1;1;1,5\n", {}, "is the separator a comma"),  # a comma in the decimals
+        ("u\tg\n1\t1\n", {}, r"one of u\\tg\n  to do:  is the separator a comma"),
+        ("\x00\x1b[31m" + "y" * 500 + ",z\n1,2\n", {}, r"wanted: one of \\x00\\x1b\[31my{100,160}\.\.\.\n"),
+        ("u,g,h\n1,1,\x1b" + "y" * 500 + "\n", {"engagement": "h"}, r"e.g. '\\x1by{100,160}\.\.\.\n"),
         ("u,g\n1,1,1,1\n", {}, r"cannot be read: found more fields(.|\n)*rows of equal length"),
     ],
 )
