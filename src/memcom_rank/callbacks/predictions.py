@@ -20,10 +20,10 @@ Predicted = tuple[Tensor, Tensor, Tensor]  # user rows [B], game ids [B, k], sco
 class PredictionWriter(Callback):
     """Writes one row per (user, rank): user, rank from 1, game, title, score; in the dataset's order of users.
 
+    Every process writes its users, rank 0 joins the parts. Memory holds k ids and scores per user.
+
     Args:
         folder: the run's folder; only rank 0's counts.
-
-    Every process writes its users, rank 0 joins the parts. Memory holds k ids and scores per user.
     """
 
     def __init__(self, folder: Path) -> None:

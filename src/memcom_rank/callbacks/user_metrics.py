@@ -49,9 +49,7 @@ class UserMetricsWriter(Callback):
         write_joined(trainer, self._folder, USER_METRICS_FILE, self._table(dataset))
         self._batches.clear()
 
-    def _table(self, dataset: RankingDataset) -> pa.Table | None:
-        if not self._batches:  # more processes than test users
-            return None
+    def _table(self, dataset: RankingDataset) -> pa.Table:
         found = {key: torch.cat([batch[key] for batch in self._batches]).numpy() for key in self._batches[0]}
         row = pa.array(found.pop("row"))
         popularity = popularity_slices(dataset.games()["popularity"].to_numpy(), found.pop("middle_game"))

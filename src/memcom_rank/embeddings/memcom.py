@@ -4,6 +4,9 @@ Games share rows, and one or two scalars per id tell them apart:
 
     no bias:  emb(i) = U[(i - 2) mod m] * V[i]             4 (m e + v) bytes
     bias:     emb(i) = U[(i - 2) mod m] * V[i] + W[i]      4 (m e + 2 v) bytes
+
+The paper's abstract gives the two tables, one hashed and one with a weight per entity. The hash (modulo, over ids by
+popularity), the offset W, and the start of V and W are this project's reading of it.
 """
 
 from typing import final
