@@ -42,10 +42,20 @@ class Kill(Callback):
             raise Stop
 
 
+class StopAfter(Callback):
+    """Ends a run early, in order: its learning rates are still those of the whole run."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_train_epoch_end(self, trainer, *_):
+        trainer.should_stop = trainer.current_epoch + 1 == self.epochs
+
+
 @pytest.mark.parametrize("kind", [RankNet, Classifier, PaperClassifier])
 def test_two_and_two_epochs_equal_four(folder, tmp_path, kind):
     whole = fitted(folder, model=task(kind=kind), max_epochs=4)
-    half = fitted(folder, model=task(kind=kind), max_epochs=2)
+    half = fitted(folder, model=task(kind=kind), max_epochs=4, callbacks=[StopAfter(epochs=2)])
     half.save_checkpoint(tmp_path / "half.ckpt")
     assert_same(fitted(folder, model=task(kind=kind), max_epochs=4, resume=tmp_path / "half.ckpt"), whole)
 
@@ -53,8 +63,20 @@ def test_two_and_two_epochs_equal_four(folder, tmp_path, kind):
 def test_an_epochs_own_checkpoint_resumes_exactly(folder, tmp_path):
     whole = fitted(folder, max_epochs=4)
     saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{epoch}", save_top_k=-1)
-    fitted(folder, max_epochs=2, enable_checkpointing=True, callbacks=[saving])
+    fitted(folder, max_epochs=4, enable_checkpointing=True, callbacks=[saving, StopAfter(epochs=2)])
     assert_same(fitted(folder, max_epochs=4, resume=saving.best_model_path), whole)
+
+
+def test_a_longer_run_goes_on_at_its_own_learning_rate(folder, tmp_path):
+    short = fitted(folder, max_epochs=2)
+    assert short.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+    short.save_checkpoint(tmp_path / "short.ckpt")
+    longer = fitted(folder, max_epochs=4, resume=tmp_path / "short.ckpt", callbacks=[StopAfter(epochs=3)])
+    rates = [fitted(folder, max_epochs=4, callbacks=[StopAfter(epochs=n)]).optimizers[0] for n in (2, 3)]
+    half, later = (made.param_groups[0]["lr"] for made in rates)
+    assert half == pytest.approx(longer.lightning_module.learning_rate / 2)
+    assert longer.optimizers[0].param_groups[0]["lr"] == pytest.approx(later)
+    assert 0 < later < half
 
 
 @pytest.mark.parametrize("step", range(1, 9))
@@ -63,7 +85,7 @@ def test_a_killed_run_resumed_equals_an_uninterrupted_one(folder, tmp_path, step
     whole = fitted(folder, max_epochs=3)
     saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
     with pytest.raises(Stop):
-        fitted(folder, max_epochs=4, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)])
+        fitted(folder, max_epochs=3, enable_checkpointing=True, callbacks=[saving, Kill(step)])
     resumed = fitted(folder, max_epochs=3, resume=tmp_path / "saved" / f"step={step}.ckpt")
     assert resumed.global_step == whole.global_step == 9
     assert_same(resumed, whole)
@@ -75,6 +97,6 @@ def test_workers_change_nothing_in_a_resumed_run(folder, tmp_path, step):
     whole = fitted(folder, max_epochs=2)
     saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
     with pytest.raises(Stop):
-        fitted(folder, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)], loaders={"num_workers": 1})
+        fitted(folder, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)], loaders={"num_workers": 1}, max_epochs=2)
     resumed = fitted(folder, max_epochs=2, resume=tmp_path / "saved" / f"step={step}.ckpt", loaders={"num_workers": 1})
     assert_same(resumed, whole)

@@ -30,7 +30,7 @@ class Classifier(RankingTask):
         match: how a history and a game are compared.
         game_bias: whether each game has a score of its own, started at its log popularity; 4 bytes a game, counted
             in the model's bytes.
-        learning_rate: of Adam.
+        learning_rate: of Adam's first step; it falls to 0 over the run.
         ks: cutoffs of the metrics; null is the full catalogue.
         top_k: games per user that `predict` returns.
     """

@@ -29,7 +29,7 @@ class PaperClassifier(RankingTask):
         dim: embedding width D.
         widths: of the dense blocks between pooling and the output layer.
         dropout: share of values dropped in training, after pooling and in every block.
-        learning_rate: of Adam.
+        learning_rate: of Adam's first step; it falls to 0 over the run.
         ks: cutoffs of the metrics; null is the full catalogue.
         top_k: games per user that `predict` returns.
     """

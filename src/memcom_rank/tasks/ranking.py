@@ -4,13 +4,16 @@ A task adds its scorer and its loss.
 """
 
 import abc
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from memcom_rank.contract.errors import CheckpointError
 from memcom_rank.data import QueryBatch, RankingData, TrainBatch
@@ -25,7 +28,7 @@ class RankingTask(LightningModule, abc.ABC):
 
     Args:
         num_ids: vocabulary of the dataset, padding and unknown included.
-        learning_rate: of Adam.
+        learning_rate: of Adam's first step; it falls to 0 over the run, see `configure_optimizers`.
         ks: cutoffs of the metrics; null is the full catalogue.
         top_k: games per user that `predict` returns.
     """
@@ -91,10 +94,26 @@ class RankingTask(LightningModule, abc.ABC):
         ids_Bk, scores_Bk = top_games(self(batch.history), batch.history, self.top_k)
         return batch.rows, ids_Bk, scores_Bk
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam, in its fused form where it can be: the fastest measured."""
-        fused = not self.trainer.gradient_clip_val  # Lightning refuses to clip for it in mixed precision
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=fused)
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return Adam with half a cosine of learning rates, from `learning_rate` down to 0 over the steps of the run.
+
+        A run taken up with more epochs goes on at the rate that a run of the new length has there; one without an end
+        (`max_epochs` -1) keeps its rate.
+        """
+        fused = not self.trainer.gradient_clip_val  # the fastest; Lightning refuses to clip for it in mixed precision
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=fused)
+        cosine = LambdaLR(optimizer, lambda step: (1 + math.cos(math.pi * min(step / self._steps(), 1))) / 2)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+
+    def _steps(self) -> float:
+        """Return the steps of the whole run, infinite before its loader is made.
+
+        Lightning's own estimate would make the loader at once, too early for a run taken up inside an epoch.
+        """
+        trainer = self.trainer
+        epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else math.inf
+        steps = epochs * trainer.num_training_batches / trainer.accumulate_grad_batches
+        return min(steps, trainer.max_steps if trainer.max_steps >= 0 else math.inf)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write into the checkpoint which dataset its ids belong to."""

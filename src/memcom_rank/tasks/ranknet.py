@@ -31,7 +31,7 @@ class RankNet(RankingTask):
             in the model's bytes.
         top_heavy: weigh pairs so that the top of the ranking counts most; false for RankNet's equal pairs.
         graded_weight: weight of the loss on graded pairs (more played above less played) beside the sampled pairs.
-        learning_rate: of Adam.
+        learning_rate: of Adam's first step; it falls to 0 over the run.
         ks: cutoffs of the metrics; null is the full catalogue.
         top_k: games per user that `predict` returns.
     """
