@@ -97,6 +97,7 @@ def test_workers_change_nothing_in_a_resumed_run(folder, tmp_path, step):
     whole = fitted(folder, max_epochs=2)
     saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
     with pytest.raises(Stop):
-        fitted(folder, enable_checkpointing=True, callbacks=[saving, Kill(step + 1)], loaders={"num_workers": 1}, max_epochs=2)
+        dying = {"callbacks": [saving, Kill(step + 1)], "max_epochs": 2, "enable_checkpointing": True}
+        fitted(folder, loaders={"num_workers": 1}, **dying)
     resumed = fitted(folder, max_epochs=2, resume=tmp_path / "saved" / f"step={step}.ckpt", loaders={"num_workers": 1})
     assert_same(resumed, whole)
