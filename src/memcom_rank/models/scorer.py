@@ -1,4 +1,4 @@
-"""Models room (floor 2): what every model is to tasks and reports: a compressed embedding and scores of all games."""
+"""Models room (floor 2): what every model is to tasks and reports: a compressed embedding, and scores of all classes."""
 
 import abc
 
