@@ -1,11 +1,11 @@
 """Labels: a raw log with a label column -> the log that may be shown, and what is to be told of each user.
 
 In:  user, game, label (null: unknown), and where the source has them timestamp, split; one row per event.
-Out: the log without the label, sorted as it came; and a frame of users: user, label, split, sorted by user.
+Out: the log without the label, in its order; and a frame of users: user, label, split, sorted by user.
 
-A label is a fact of a user. Untimed, it must be the same in all rows of a user. With times it is that of the user's last
-row (ties by game id), and the game of that row is not shown, whenever else it was played: a label that belongs to the
-game, say the genre of the next one, could be read off it.
+A label is a fact of a user. Untimed, it must be the same in all rows of a user. With times it is that of the user's
+last row (ties by game id), and the game of that row is not shown, whenever else it was played: a label that belongs to
+the game, say the genre of the next one, could be read off it.
 """
 
 import numpy as np
@@ -119,7 +119,7 @@ def _check_count(labels: pl.Series) -> None:
         )
     if count > MAX_LABELS:
         raise InputError(
-            f"the label column has {count:,} values for {labels.len():,} users, e.g. {labels.min()!r}; is this a label?",
+            f"the label has {count:,} values for {labels.len():,} users, e.g. {labels.min()!r}; is this a label?",
             wanted=f"from 2 to {MAX_LABELS:,} values",
             fix="map another column with --label, or put its values into groups",
         )

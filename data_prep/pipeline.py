@@ -49,18 +49,18 @@ def run(options: Options) -> Manifest:
     log = drop_untimed(log)
     if options.timestamp:
         progress.done("timed", log.height)
-    users: pl.DataFrame | None = None  # what is to be told of whom, where that is asked for
+    labelled: pl.DataFrame | None = None  # who has which label, where a label is to be told
     if options.label:
         progress.done("users", log["user"].n_unique(), "users")
-        log, users = user_labels(log)
-        progress.done("label", users.height, "users")
-        log, users = keep_labelled(log, users)
-        progress.done("shown", users.height, "users")
+        log, labelled = user_labels(log)
+        progress.done("label", labelled.height, "users")
+        log, labelled = keep_labelled(log, labelled)
+        progress.done("shown", labelled.height, "users")
     log = merge_pairs(log)
     progress.done("clean", log.height)
-    if users is not None:
-        users = add_user_split(users, log, options)
-        log = log.drop("split", strict=False).join(users.select("user", "split"), on="user", maintain_order="left")
+    if labelled is not None:
+        labelled = add_user_split(labelled, log, options)
+        log = log.drop("split", strict=False).join(labelled.select("user", "split"), on="user", maintain_order="left")
     else:
         log = add_split(log, options)
     train = pl.col("split") == "train"
@@ -72,12 +72,12 @@ def run(options: Options) -> Manifest:
     log = add_ids(log, games)
     progress.done("index", games.height, "games")
     types = {name: _ID_TYPES[type(log.schema[name])] for name in ("user", "game")}
-    tables: dict[str, pa.Table] = {GAMES: games.to_arrow(), HISTORIES: history_table(log, whole=users is not None)}
+    tables: dict[str, pa.Table] = {GAMES: games.to_arrow(), HISTORIES: history_table(log, whole=labelled is not None)}
     progress.done("histories", tables[HISTORIES].num_rows, "users")
-    if users is not None:
+    if labelled is not None:
         for name in (VALIDATION, TEST, PAIRS):
             tables[name] = schema(name, user_type=types["user"], game_type=types["game"]).empty_table()
-        tables[LABELS] = label_table(users)
+        tables[LABELS] = label_table(labelled)
     else:
         tables |= {name: held_out_table(log, name) for name in (VALIDATION, TEST)}
         tables[PAIRS] = pair_table(
@@ -100,10 +100,10 @@ def run(options: Options) -> Manifest:
         num_games=games.height,
         grade_edges_hours=edges,
         steps=dict(progress.steps),
-        splits=split_statistics(log, tables) if users is None else label_statistics(log, tables, users),
+        splits=split_statistics(log, tables) if labelled is None else label_statistics(log, tables, labelled),
         references=references,
         digest="",  # known when the tables are written
-        labels=[] if users is None else users["label"].unique().sort().to_list(),
+        labels=[] if labelled is None else labelled["label"].unique().sort().to_list(),
     )
     manifest = write_dataset(options.output, tables, manifest, overwrite=options.overwrite)
     progress.done("write", len(tables), "tables")

@@ -59,7 +59,9 @@ def write_dataset(target: Path, tables: dict[str, pa.Table], manifest: Manifest,
     with new_folder(target, overwrite=overwrite) as folder:
         for name, table in tables.items():
             wanted = schema(name, user_type=manifest.user_type, game_type=manifest.game_type)
-            pq.write_table(table.cast(wanted), folder / file_name(name), row_group_size=ROW_GROUP_ROWS, compression="zstd")
+            pq.write_table(
+                table.cast(wanted), folder / file_name(name), row_group_size=ROW_GROUP_ROWS, compression="zstd"
+            )
         manifest = dataclasses.replace(manifest, digest=content_digest(folder))
         write_manifest(folder, manifest)
     return manifest

@@ -1,4 +1,5 @@
-from memcom_rank.callbacks.summary_table import summary_table
+from memcom_rank.callbacks import summary_table as module
+from memcom_rank.tasks import RankNet
 
 SUMMARY = {
     "command": "fit",
@@ -16,6 +17,11 @@ SUMMARY = {
     "run": "runs/a",
     "checkpoint": "runs/a/checkpoints/best.ckpt",
 }
+
+
+def summary_table(summary, stage, **other):
+    shown = {"role": RankNet.role, "columns": RankNet.columns, "sliced": RankNet.headline}
+    return module.summary_table(summary, stage, **{**shown, **other})
 
 
 def words(summary, stage="test"):

@@ -71,7 +71,7 @@ def test_damaged(tmp_path: Path, text: str) -> None:
 def test_other_version(tmp_path: Path) -> None:
     raw = dataclasses.asdict(MANIFEST) | {"schema_version": 99}
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(raw))
-    with pytest.raises(DatasetError, match=r"schema version 99(.|\n)*wanted: schema version 1(.|\n)*--overwrite"):
+    with pytest.raises(DatasetError, match=r"schema version 99(.|\n)*wanted: schema version 2(.|\n)*--overwrite"):
         read_manifest(tmp_path)
 
 

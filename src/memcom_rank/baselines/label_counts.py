@@ -1,8 +1,8 @@
 """Baselines room (floor 2): labels from closed forms, without training steps: fit(...), score(history_BL) -> scores_BC.
 
-Majority: every user gets the most frequent label. Naive Bayes: log P(c) + sum over the history's games i of log P(i | c),
-multinomial over the bag of games with additive smoothing (Manning et al. 2008, Introduction to Information Retrieval,
-section 13.2). Both are linear in the bag of games; padding and the unknown game say nothing.
+Naive Bayes: log P(c) + sum over the history's games i of log P(i | c), multinomial over the bag of games with additive
+smoothing (Manning et al. 2008, Introduction to Information Retrieval, section 13.2). It is linear in the bag of games;
+padding and the unknown game say nothing. Where games say nothing at all, it is the majority.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ class NaiveBayes:
     """Multinomial naive Bayes over the games of a history.
 
     Args:
-        smoothing: added to every count of a game with a label, above 0; `inf` leaves the majority.
+        smoothing: added to every count of a game with a label, above 0; at infinity games say nothing, and every user
+            gets the most frequent label.
     """
 
     def __init__(self, smoothing: float) -> None:

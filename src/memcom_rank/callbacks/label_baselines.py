@@ -16,7 +16,7 @@ from memcom_rank.metrics import LabelMetrics
 Values = dict[str, float]
 
 
-def label_baselines(data: RankingData, split: str, ks: Sequence[int]) -> dict[str, Values]:
+def label_baselines(data: RankingData, split: str, ks: Sequence[int]) -> dict[str, Values | str]:
     """Return {"majority": {"accuracy": ...}, "naive_bayes": {..., "smoothing": ...}}.
 
     Args:

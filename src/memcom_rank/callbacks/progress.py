@@ -2,13 +2,14 @@
 
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar, TQDMProgressBar
 
 from memcom_rank.callbacks.checkpoint import best_score
 from memcom_rank.tasks import Task
+
 
 class _EpochReport(ProgressBar):
     """Base: prints a line an epoch, on rank 0."""
@@ -80,8 +81,7 @@ class EpochBar(_EpochReport, TQDMProgressBar):
 
 
 def _headline(pl_module: LightningModule) -> str:
-    assert isinstance(pl_module, Task)
-    return f"val/{pl_module.headline}"
+    return f"val/{cast(Task, pl_module).headline}"
 
 
 def progress_bar() -> ProgressBar:

@@ -116,7 +116,10 @@ class RunReport(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         manifest = data.dataset.manifest
         found: Summary = {"dataset.path": str(data.path), "dataset.digest": manifest.digest, **manifest.references}
-        measured = label_baselines(data, split, ks) if manifest.labels else baseline_metrics(data, split, ks, self.cache)
+        if manifest.labels:
+            measured = label_baselines(data, split, ks)
+        else:
+            measured = baseline_metrics(data, split, ks, self.cache)
         for name, values in measured.items():
             if isinstance(values, str):
                 found[f"baselines.{name}.skipped"] = values

@@ -14,8 +14,8 @@ from memcom_rank.data import LabelBatch, TrainBatch
 class TrainingMeter(Callback):
     """Logs `train/loss_epoch`, the mean over steps and ranks, and `train/rows_per_second`, validation not counted.
 
-    A row is one (history, held game), whatever it is compared with, or one (history, label); rows of all ranks count. After a resume inside an
-    epoch both figures cover the rest of it.
+    A row is one (history, held game), whatever it is compared with, or one (history, label); rows of all ranks count.
+    After a resume inside an epoch both figures cover the rest of it.
     """
 
     def __init__(self) -> None:

@@ -20,8 +20,8 @@ class UserMetricsWriter(Callback):
     """Writes one row per test user: user, each metric of the task, and its slices; in the dataset's order of users.
 
     A metric's mean is the run's. `history_length` is how many games the model saw; `popularity` (head, middle, tail or
-    unknown) is that of the held-out game, of several the middle one in order of popularity; with labels there is `label`
-    in its place. Every process writes its users, rank 0 joins the parts.
+    unknown) is that of the held-out game, of several the middle one in order of popularity; where users have labels,
+    `label` is in its place. Every process writes its users, rank 0 joins the parts.
 
     Args:
         folder: the run's folder; only rank 0's counts.

@@ -1,7 +1,7 @@
 """Metrics room (floor 1): accuracy and top-k accuracy of labels, each user counting once.
 
-Takes scores of all labels and the true label of batches of users -> gives {"accuracy": ..., "accuracy@3": ...}. Sums and
-counts are kept, so that ranks may hold different numbers of users.
+Takes scores of all labels and the true label of batches of users -> gives {"accuracy": ..., "accuracy@3": ...}. Sums
+and counts are kept, so that ranks may hold different numbers of users.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from memcom_rank.contract.errors import ConfigError
 class LabelAccuracy(Metric):
     """Share of users whose label is among the k that score highest.
 
-    Of labels that score alike each is equally likely to come first: a classifier that knows nothing is right k / C times.
+    Of labels that score alike each is equally likely to come first: one score for all C is right k / C times.
 
     Args:
         k: how many labels may be named.

@@ -48,7 +48,10 @@ class PaperNetwork(Scorer):
         self.output = nn.Linear(inside, embedding.num_ids if num_outputs is None else num_outputs)
 
     def forward(self, history_BL: Tensor) -> Tensor:
-        """Return scores [B, C] of every class for int64 histories padded with 0, see the base; in training, histories are normalised together, and there must be two or more."""
+        """Return scores [B, C] of every class, see the base.
+
+        In training, histories are normalised together, and there must be two or more.
+        """
         real_BL = (history_BL != PADDING_ID).float()
         pooled_BD = self.embedding.pool(history_BL, real_BL / real_BL.sum(1, keepdim=True).clamp(min=1))
         scores_BC: Tensor = self.output(self.blocks(pooled_BD))

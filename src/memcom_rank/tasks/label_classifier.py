@@ -1,7 +1,7 @@
 """Tasks room (floor 3): classification of users into a few labels, as in MEmCom (arXiv 2203.10135).
 
-History of games -> compressed embedding -> average -> dense blocks -> softmax over the labels. Widths, dropout and learning
-rate are ours.
+History of games -> compressed embedding -> average -> dense blocks -> softmax over the labels. Widths, dropout and
+learning rate are ours.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Tasks room (floor 3): what every task shares: optimizer, log keys, batch statistics, checkpoints true to their dataset.
+"""Tasks room (floor 3): what every task shares: optimizer, log keys, checkpoints true to their dataset.
 
 A task adds its model, its steps, and the words of its reports.
 """
