@@ -67,7 +67,7 @@ def add_user_split(users: pl.DataFrame, log: pl.DataFrame, options: Options) -> 
         drawn = rng.permutation(users.height)
         codes[drawn[:share]], codes[drawn[share : 2 * share]] = 2, 1
     else:
-        given = log.group_by("user").agg(pl.col("split").unique().sort().cast(pl.List(pl.String))).sort("user")
+        given = log.group_by("user").agg(pl.col("split").cast(pl.String).unique().sort()).sort("user")
         _refuse_several(given, "split", SplitError, "be a split of users: each in one of them")
         codes = given["split"].list.first().cast(SPLIT).to_physical().to_numpy().copy()
         if not (codes == 1).any():

@@ -90,7 +90,7 @@ def label_leakage(folder: Path, manifest: Manifest) -> dict[str, str]:
         users = f"problem: {shared:,} users are in two splits, {int((split_of < 0).sum()):,} in none"
     told = "ok: it is that of each user's last row in time, whose game is not in the history"
     if not manifest.timed:
-        told = "note: the log is untimed, so whether games of the history came before what the label tells is not known"
+        told = "note: the log is untimed, so whether games of the history came before the label is not known"
     return {
         "users": users,
         "rows": _rows(keys, sets, splits),
