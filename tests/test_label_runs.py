@@ -82,6 +82,18 @@ def test_the_label_of_the_next_game(tmp_path):
     assert found["test.accuracy"] < 0.6  # the game itself would give it away
 
 
+@pytest.mark.slow
+def test_training_does_not_go_on_under_another_recipe(trained, tmp_path):
+    words = ("--ckpt_path", trained.folder, "--trainer.max_epochs", 21)
+    wrong = run(tmp_path, "fit", "--config", "ranknet.yaml", *words)
+    assert wrong.status == 1
+    assert "monitors val/ndcg@10, and LabelClassifier does not measure it" in wrong.err
+    right = run(tmp_path, "fit", "--config", "classifier_label.yaml", *words)
+    assert right.status == 0, right.err
+    assert summary(right)["epochs"] == 21
+    assert summary(right)["best.val.accuracy"] >= summary(trained)["best.val.accuracy"]
+
+
 def test_each_recipe_refuses_the_other_kind_of_dataset(tiny, labelled, tmp_path):
     ranking = run(tmp_path, "fit", "--config", "ranknet.yaml", "--data.path", labelled)
     assert ranking.status == 1

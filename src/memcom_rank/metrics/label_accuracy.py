@@ -83,6 +83,10 @@ class LabelMetrics(nn.Module):
             metric.update(scores_BC, labels_B)
         return {key: metric.values(scores_BC, labels_B) for key, metric in self._all().items()}
 
+    def keys(self) -> list[str]:
+        """Return the keys of `compute`."""
+        return list(self.metrics)
+
     def compute(self) -> dict[str, Tensor]:
         """Return all values over all batches and ranks, float64 scalars, by key."""
         return {key: metric.compute() for key, metric in self._all().items()}

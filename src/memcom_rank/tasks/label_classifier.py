@@ -42,6 +42,7 @@ class LabelClassifier(Task):
 
     role = "classifier"
     headline = "accuracy"
+    validation_metrics: LabelMetrics
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class LabelClassifier(Task):
         super().__init__(learning_rate=learning_rate)
         self.network = PaperNetwork(embedding(num_ids, dim), widths=widths, dropout=dropout, num_outputs=num_labels)
         self.validation_metrics, self.test_metrics = LabelMetrics(ks, num_labels), LabelMetrics(ks, num_labels)
-        self.columns, self.top_k = tuple(self.test_metrics.metrics), min(top_k, num_labels)
+        self.columns, self.top_k = tuple(self.test_metrics.keys()), min(top_k, num_labels)
 
     @property
     def scorer(self) -> PaperNetwork:

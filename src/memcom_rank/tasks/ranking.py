@@ -32,6 +32,7 @@ class RankingTask(Task):
     headline = "ndcg@10"
     columns = ("ndcg@10", "ndcg", "recall@10", "mrr", "coverage@10")
     ranker: Scorer
+    validation_metrics: RankingMetrics
 
     def __init__(self, num_ids: int, *, learning_rate: float, ks: Sequence[int | None], top_k: int) -> None:
         super().__init__(learning_rate=learning_rate)

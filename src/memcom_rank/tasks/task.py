@@ -11,13 +11,16 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from memcom_rank.contract.errors import CheckpointError
+from memcom_rank.contract.errors import CheckpointError, ConfigError
 from memcom_rank.data import RankingData
 from memcom_rank.models import Scorer
 
 
 class Metrics(Protocol):
     """Values by key, over all batches and ranks."""
+
+    def keys(self) -> list[str]:
+        """Return the keys."""
 
     def compute(self) -> dict[str, Tensor]:
         """Return scalars by key."""
@@ -41,6 +44,7 @@ class Task(LightningModule, abc.ABC):
     role: ClassVar[str]
     headline: ClassVar[str]
     columns: tuple[str, ...]
+    validation_metrics: Metrics
 
     def __init__(self, *, learning_rate: float) -> None:
         super().__init__()
@@ -70,6 +74,7 @@ class Task(LightningModule, abc.ABC):
         if data is not None:
             self.check(data)
             if stage == "fit":
+                self._check_monitors()
                 self.begin(data)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -100,6 +105,18 @@ class Task(LightningModule, abc.ABC):
                 wanted="the same dataset: game ids mean nothing on another one",
                 fix="pass --data.path with the dataset it was trained on, or train anew",
             )
+
+    def _check_monitors(self) -> None:
+        """Refuse callbacks that wait for a validation metric which never comes: another recipe's, or another cutoff."""
+        known = [f"val/{key}" for key in self.validation_metrics.keys()]  # noqa: SIM118  (no mapping)
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            monitor = getattr(callback, "monitor", None) or ""
+            if monitor.startswith("val/") and monitor not in known:
+                raise ConfigError(
+                    f"{type(callback).__name__} monitors {monitor}, and {type(self).__name__} does not measure it",
+                    wanted=f"one of {', '.join(known)}",
+                    fix="use the config that the model was trained with, or name the metric in trainer.callbacks",
+                )
 
     def _dataset_digest(self) -> str | None:
         data = getattr(self._trainer, "datamodule", None)
