@@ -88,7 +88,7 @@ def label_leakage(folder: Path, manifest: Manifest) -> dict[str, str]:
     users = f"ok: {', '.join(f'{len(rows.listed):,} {name}' for name, rows in splits.items())} users, none in two"
     if shared or len(listed) != len(np.unique(listed)) or (split_of < 0).any():
         users = f"problem: {shared:,} users are in two splits, {int((split_of < 0).sum()):,} in none"
-    told = "ok: it is that of each user's last row in time, whose game is not in the history"
+    told = "note: the build took that of each user's last row in time, and left its game out of the history"
     if not manifest.timed:
         told = "note: the log is untimed, so whether games of the history came before the label is not known"
     return {

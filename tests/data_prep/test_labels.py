@@ -9,6 +9,7 @@ import pytest
 import data_prep
 from data_prep.cli import main
 from data_prep.labels import add_user_split, keep_labelled, user_labels
+from data_prep.leakage import leakage
 from data_prep.options import Options
 from data_prep.sources.table import read_table
 from data_prep.split import SPLIT
@@ -181,6 +182,11 @@ def test_a_dataset_again_in_plain_python(tmp_path: Path, timed: bool) -> None:
     counts = {f"label_{name}": sum(t["label"] == name and t["split"] == "train" for t in tables["labels"]) for name in manifest.labels}  # fmt: skip  # noqa: E501
     assert {key: n for key, n in manifest.splits["train"].items() if key.startswith("label_")} == counts
     assert not {"min_games", "pairs_per_user"} & set(manifest.options)
+    found = leakage(tmp_path / "a", manifest)
+    assert found["label"].startswith(
+        "note: the build took that of each user's last row" if timed else "note: the log is"
+    )
+    assert not [line for line in found.values() if line.startswith("problem")]
 
 
 def test_rows_in_any_order_give_the_same_bytes_and_every_label_counts(tmp_path: Path) -> None:
