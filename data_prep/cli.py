@@ -21,6 +21,8 @@ examples:
   Your own log, a row per play or purchase, with hours and a time:
     python -m data_prep build --source table --input plays.csv --output data/mine \\
         --user user_id --game item_id --title name --engagement hours --timestamp played_at
+  Something to tell of users from their games (see docs/data.md):
+    python -m data_prep build --source table --input log.csv --user user --game game --label churn --output data/churn
   A log that is already split:
     python -m data_prep build --source table --input log.parquet --output data/mine \\
         --user user --game item --split column:split
@@ -42,9 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _build(options: Options) -> int:
     from data_prep.pipeline import run
 
-    run(options)
+    manifest = run(options)
     _describe(options.output)
-    print(f"\nnext: python train.py fit --config ranknet.yaml --data.path {options.output}")
+    config = "classifier_label.yaml" if manifest.labels else "ranknet.yaml"
+    print(f"\nnext: python train.py fit --config {config} --data.path {options.output}")
     return 0
 
 
@@ -95,6 +98,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         "title": "game titles (without it a game is called by its id)",
         "engagement": "hours played; empty or 0 where never played",
         "timestamp": "when: integers, dates or ISO 8601 text; rows without it are dropped and counted",
+        "label": "a fact of the user to be told from its games (genre, churn, country); whole users are then held out",
     }.items():
         columns.add_argument(f"--{name}", metavar="COL", help=what)
 
@@ -103,8 +107,9 @@ def _add_build(build: argparse.ArgumentParser) -> None:
         "--split",
         metavar="|".join([*SPLITS, "column:NAME"]),
         help="what is held out for evaluation. holdout: two random games of each user; leave-last-out: the last two by"
-        " time; time-cut: the last tenth of all rows; column:NAME: as published (train, validation, test)."
-        " Default: leave-last-out with --timestamp, else holdout",
+        " time; time-cut: the last tenth of all rows; users (with --label): a tenth of the users for each; column:NAME:"
+        " as published (train, validation, test). Default: users with --label, leave-last-out with --timestamp, else"
+        " holdout",
     )
     for name, what in {
         "min_games": "distinct games a user needs to be evaluated (holdout, leave-last-out)",

@@ -2,6 +2,8 @@
 
 from memcom_rank.contract.manifest import Manifest
 
+_SHOWN_LABELS = 10
+
 
 def describe(manifest: Manifest) -> str:
     """Return the manifest as lines of text: sizes, options, steps, splits, grades, references, digest."""
@@ -14,12 +16,22 @@ def describe(manifest: Manifest) -> str:
         "",
     ]
     for split, figures in manifest.splits.items():
-        plain = {name: value for name, value in figures.items() if not name.startswith(("grade_", "later_"))}
+        apart = ("grade_", "later_", "label_")
+        plain = {name: value for name, value in figures.items() if not name.startswith(apart)}
         lines.append(f"{split:<13}{_listed(plain)}")
-    lines += ["", *_grades(manifest)]
+    lines += ["", *_labels(manifest), *_grades(manifest)]
     lines += [f"reference    {name} {value:.4f}" for name, value in manifest.references.items()]
     lines.append(f"digest       {manifest.digest}")
     return "\n".join(lines)
+
+
+def _labels(manifest: Manifest) -> list[str]:
+    """The most frequent labels of the training users."""
+    train = manifest.splits["train"]
+    counts = sorted(((train.get(f"label_{name}", 0), name) for name in manifest.labels), key=lambda c: (-c[0], c[1]))
+    lines = [f"label        {n:>13,.0f} training users ({n / train['users']:.1%}): {name}" for n, name in counts]
+    more = len(lines) - _SHOWN_LABELS
+    return [*lines[:_SHOWN_LABELS], *[f"             and {more:,} more labels"] * (more > 0)]
 
 
 def _grades(manifest: Manifest) -> list[str]:

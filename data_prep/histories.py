@@ -5,20 +5,21 @@ import polars as pl
 import pyarrow as pa
 
 
-def history_table(log: pl.DataFrame) -> pa.Table:
+def history_table(log: pl.DataFrame, *, whole: bool = False) -> pa.Table:
     """Return every user's training games: user, games, grades; an empty list for users without any.
 
     Args:
         log: indexed and graded rows of all splits, sorted by (user, game).
+        whole: where whole users are held out: all games of every user.
 
     Returns:
         One row per user of any split, sorted by user id; games by time where there is one (ties by the source's game
         id), else by game id.
     """
     order = ["row", "timestamp", "game"] if "timestamp" in log.columns else ["row", "id"]
-    train = log.filter(pl.col("split") == "train").sort(order)
+    shown = (log if whole else log.filter(pl.col("split") == "train")).sort(order)
     users = log["user"].unique().sort()
-    games, grades = _lists(train, train["row"].to_numpy(), users.len())
+    games, grades = _lists(shown, shown["row"].to_numpy(), users.len())
     return pa.table({"user": users.to_arrow(), "games": games, "grades": grades})
 
 

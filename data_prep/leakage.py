@@ -8,16 +8,29 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from data_prep.tables import Integers, Rows, check_range, integers, read_columns, read_rows
 from data_prep.times import order_in_time
 from memcom_rank.contract.manifest import Manifest
-from memcom_rank.contract.schemas import FIRST_GAME_ID, GAMES, HISTORIES, PAIRS, TEST, UNKNOWN_ID, VALIDATION
+from memcom_rank.contract.schemas import (
+    FIRST_GAME_ID,
+    GAMES,
+    HISTORIES,
+    LABELS,
+    PAIRS,
+    SPLITS,
+    TEST,
+    UNKNOWN_ID,
+    VALIDATION,
+)
 
 
 def leakage(folder: Path, manifest: Manifest) -> dict[str, str]:
     """Return a line per question; it starts with "ok", "problem", "note" (expected, worth knowing) or "unknown".
+
+    Of a labelled dataset the questions are those of `label_leakage`, of others these.
 
     users: is a user one row, and which users do the splits share? rows: is a (user, game) in one split only? history:
     are held-out games shown to the ranker as history? pairs: are the graded pairs of training games? popularity: is it
@@ -26,13 +39,14 @@ def leakage(folder: Path, manifest: Manifest) -> dict[str, str]:
     Raises:
         DatasetError: a table is missing, damaged, or does not fit the manifest.
     """
+    if manifest.labels:
+        return label_leakage(folder, manifest)
     splits = {
         "train": read_rows(folder, HISTORIES, manifest),
         "validation": read_rows(folder, VALIDATION, manifest),
         "test": read_rows(folder, TEST, manifest),
     }
-    users = read_columns(folder, HISTORIES, manifest, ["user"])["user"].combine_chunks()
-    persons = integers(pc.rank(users, sort_keys="ascending", tiebreaker="min")) if manifest.num_users else np.arange(0)
+    persons = _persons(folder, manifest)
     keys = {name: _keys(persons, rows, manifest.num_ids) for name, rows in splits.items()}
     sets = {name: np.unique(found) for name, found in keys.items()}
     return {
@@ -45,10 +59,57 @@ def leakage(folder: Path, manifest: Manifest) -> dict[str, str]:
     }
 
 
+def label_leakage(folder: Path, manifest: Manifest) -> dict[str, str]:
+    """Return a line per question about a labelled dataset, which holds out whole users.
+
+    users: is every user one row, in one split, with one label? rows: is a (user, game) there twice? popularity: is it
+    counted on training users? label: may the label's own row be in the history? times: what came first?
+
+    Raises:
+        DatasetError: a table is missing, damaged, or does not fit the manifest.
+    """
+    histories, persons = read_rows(folder, HISTORIES, manifest), _persons(folder, manifest)
+    table = read_columns(folder, LABELS, manifest, ["row", "split", "label"])
+    listed, places = integers(table["row"]), pc.index_in(table["split"], value_set=pa.array(SPLITS))
+    check_range(folder, LABELS, listed, 0, manifest.num_users)
+    split_of = np.full(manifest.num_users, -1)
+    split_of[listed] = integers(pc.fill_null(places, -1))
+    owners = split_of[histories.owners]
+    splits = {
+        name: Rows(histories.owners[owners == code], histories.games[owners == code], np.flatnonzero(split_of == code))
+        for code, name in enumerate(SPLITS)
+    }
+    keys = {name: _keys(persons, rows, manifest.num_ids) for name, rows in splits.items()}
+    sets = {name: np.unique(found) for name, found in keys.items()}
+    shared = sum(
+        _shared(np.unique(persons[splits[one].listed]), np.unique(persons[splits[other].listed]))
+        for one, other in itertools.combinations(SPLITS, 2)
+    )
+    users = f"ok: {', '.join(f'{len(rows.listed):,} {name}' for name, rows in splits.items())} users, none in two"
+    if shared or len(listed) != len(np.unique(listed)) or (split_of < 0).any():
+        users = f"problem: {shared:,} users are in two splits, {int((split_of < 0).sum()):,} in none"
+    told = "note: the build took that of each user's last row in time, and left its game out of the history"
+    if not manifest.timed:
+        told = "note: the log is untimed, so whether games of the history came before the label is not known"
+    return {
+        "users": users,
+        "rows": _rows(keys, sets, splits),
+        "popularity": _popularity(folder, manifest, sets),
+        "label": told,
+        "times": "note: users are held out, not times: training users' rows may be later than test users' labels",
+    }
+
+
 def leakage_report(folder: Path, manifest: Manifest) -> str:
     """Return `leakage` as lines of text."""
     lines = [f"{name:<13}{told}" for name, told in leakage(folder, manifest).items()]
     return "\n".join(["leakage", *lines])
+
+
+def _persons(folder: Path, manifest: Manifest) -> Integers:
+    """Who each row of histories is: equal numbers are equal users."""
+    users = read_columns(folder, HISTORIES, manifest, ["user"])["user"].combine_chunks()
+    return integers(pc.rank(users, sort_keys="ascending", tiebreaker="min")) if manifest.num_users else np.arange(0)
 
 
 def _keys(persons: Integers, rows: Rows, num_ids: int) -> Integers:

@@ -7,7 +7,7 @@ from typing import Any
 from memcom_rank.contract.errors import ConfigError
 
 SOURCES = ("steam200k", "table", "synthetic")
-SPLITS = ("holdout", "leave-last-out", "time-cut")
+SPLITS = ("holdout", "leave-last-out", "time-cut", "users")
 COLUMN_SPLIT = "column:"
 MAX_GRADE_BINS = 100  # grades are int8
 
@@ -20,12 +20,14 @@ class Options:
         source: one of `SOURCES`.
         output: dataset folder to make.
         input: raw log; a CSV file, for "table" also Parquet. None for "synthetic".
-        user: column of user ids ("table" only, like the next four).
+        user: column of user ids ("table" only, like the next five).
         game: column of game ids.
         title: column of game titles; without it a game's title is its id.
         engagement: column of hours played.
         timestamp: column of times: integers, dates, or ISO 8601 text.
-        split: one of `SPLITS` or "column:NAME"; None means "leave-last-out" with a timestamp, else "holdout".
+        label: column of a fact to be told from a user's games ("table" only); whole users are then held out.
+        split: one of `SPLITS` or "column:NAME"; None means "users" with a label, else "leave-last-out" with a
+            timestamp, else "holdout".
         seed: seed of split, pairs and the synthetic world.
         min_games: distinct games a user needs to be evaluated.
         pairs_per_user: most graded pairs kept per user.
@@ -43,6 +45,7 @@ class Options:
     title: str | None = None
     engagement: str | None = None
     timestamp: str | None = None
+    label: str | None = None
     split: str | None = None
     seed: int = 1
     min_games: int = 5
@@ -57,7 +60,8 @@ class Options:
         if self.source not in SOURCES:
             raise _error(f"--source {self.source}", f"one of {', '.join(SOURCES)}", "choose one of them")
         if self.split is None:
-            object.__setattr__(self, "split", "leave-last-out" if self.timestamp else "holdout")
+            default = "users" if self.label else "leave-last-out" if self.timestamp else "holdout"
+            object.__setattr__(self, "split", default)
         self._check_split()
         self._check_columns()
         self._check_numbers()
@@ -78,6 +82,8 @@ class Options:
         left_out = {"output", "overwrite", "source", "seed"}
         if self.source != "synthetic":
             left_out |= {"users", "games"}
+        if self.label is not None:
+            left_out |= {"min_games", "pairs_per_user"}  # no game is held out, no pair made
         values = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out and v is not None}
         if self.input is not None:
             values["input"] = self.input.name
@@ -96,9 +102,22 @@ class Options:
                 "a column that says when",
                 "name it with --timestamp COL (--source table), or use --split holdout",
             )
+        if self.label is not None and self.split_name in ("holdout", "leave-last-out", "time-cut"):
+            raise _error(
+                f"--split {self.split} with --label",
+                "users or column:NAME: a label is a user's, so whole users are held out",
+                "drop --split",
+            )
+        if self.label is None and self.split_name == "users":
+            raise _error(
+                "--split users without --label",
+                "a label to be told of users that training never saw",
+                f"name its column with --label COL, or choose one of {', '.join(SPLITS[:3])}",
+            )
 
     def _check_columns(self) -> None:
-        named = [n for n in ("user", "game", "title", "engagement", "timestamp") if getattr(self, n) is not None]
+        columns = ("user", "game", "title", "engagement", "timestamp", "label")
+        named = [n for n in columns if getattr(self, n) is not None]
         if self.source == "table":
             missing = [f"--{name}" for name in ("user", "game") if name not in named]
             if missing:

@@ -1,5 +1,7 @@
 """Pipeline: a raw log -> a dataset folder. read -> clean -> split -> grade -> index -> histories -> pairs -> write.
 
+With --label: read -> label -> clean -> split (of users) -> grade -> index -> histories -> write.
+
 Every step is a pure function of a file of its own. The split comes before the grades because the edges of the grades
 come from training rows only. After `clean` the rows are sorted by (user, game), and every later step keeps or states
 its order, so the same log in any row order gives the same bytes.
@@ -14,6 +16,7 @@ from data_prep.clean import check_values, drop_untimed, merge_pairs
 from data_prep.grade import add_grades, grade_edges
 from data_prep.histories import held_out_table, history_table
 from data_prep.index import add_ids, game_table
+from data_prep.labels import add_user_split, keep_labelled, label_table, user_labels
 from data_prep.options import Options
 from data_prep.pairs import pair_table
 from data_prep.progress import Progress
@@ -22,10 +25,10 @@ from data_prep.sources.synthetic import World, make_world, play
 from data_prep.sources.synthetic_bayes import bayes_references
 from data_prep.sources.table import read_table
 from data_prep.split import add_split
-from data_prep.statistics import split_statistics
+from data_prep.statistics import label_statistics, split_statistics
 from data_prep.write import check_output, write_dataset
 from memcom_rank.contract.manifest import Manifest
-from memcom_rank.contract.schemas import GAMES, HISTORIES, PAIRS, TEST, VALIDATION
+from memcom_rank.contract.schemas import GAMES, HISTORIES, LABELS, PAIRS, TEST, VALIDATION, schema
 
 _ID_TYPES: dict[type[pl.DataType], str] = {pl.Int64: "int64", pl.String: "string"}
 
@@ -46,9 +49,20 @@ def run(options: Options) -> Manifest:
     log = drop_untimed(log)
     if options.timestamp:
         progress.done("timed", log.height)
+    labelled: pl.DataFrame | None = None  # who has which label, where a label is to be told
+    if options.label:
+        progress.done("users", log["user"].n_unique(), "users")
+        log, labelled = user_labels(log)
+        progress.done("label", labelled.height, "users")
+        log, labelled = keep_labelled(log, labelled)
+        progress.done("shown", labelled.height, "users")
     log = merge_pairs(log)
     progress.done("clean", log.height)
-    log = add_split(log, options)
+    if labelled is not None:
+        labelled = add_user_split(labelled, log, options)
+        log = log.drop("split", strict=False).join(labelled.select("user", "split"), on="user", maintain_order="left")
+    else:
+        log = add_split(log, options)
     train = pl.col("split") == "train"
     progress.done("split", log.filter(~train).height, "held out")
     edges = grade_edges(log.filter(train)["engagement_hours"], options.grade_bins)
@@ -57,17 +71,19 @@ def run(options: Options) -> Manifest:
     games = game_table(log)
     log = add_ids(log, games)
     progress.done("index", games.height, "games")
-    tables: dict[str, pa.Table] = {
-        HISTORIES: history_table(log),
-        VALIDATION: held_out_table(log, "validation"),
-        TEST: held_out_table(log, "test"),
-        GAMES: games.to_arrow(),
-    }
+    types = {name: _ID_TYPES[type(log.schema[name])] for name in ("user", "game")}
+    tables: dict[str, pa.Table] = {GAMES: games.to_arrow(), HISTORIES: history_table(log, whole=labelled is not None)}
     progress.done("histories", tables[HISTORIES].num_rows, "users")
-    tables[PAIRS] = pair_table(
-        log.filter(train), largest_gap=len(edges) + 1, cap=options.pairs_per_user, seed=options.seed
-    )
-    progress.done("pairs", tables[PAIRS].num_rows, "pairs")
+    if labelled is not None:
+        for name in (VALIDATION, TEST, PAIRS):
+            tables[name] = schema(name, user_type=types["user"], game_type=types["game"]).empty_table()
+        tables[LABELS] = label_table(labelled)
+    else:
+        tables |= {name: held_out_table(log, name) for name in (VALIDATION, TEST)}
+        tables[PAIRS] = pair_table(
+            log.filter(train), largest_gap=len(edges) + 1, cap=options.pairs_per_user, seed=options.seed
+        )
+        progress.done("pairs", tables[PAIRS].num_rows, "pairs")
     references: dict[str, float] = {}
     if world is not None and options.split_name == "holdout":
         references, users = bayes_references(world, log, options.seed)
@@ -77,16 +93,17 @@ def run(options: Options) -> Manifest:
         source=options.source,
         options=options.recorded(),
         seed=options.seed,
-        user_type=_ID_TYPES[type(log.schema["user"])],
-        game_type=_ID_TYPES[type(log.schema["game"])],
+        user_type=types["user"],
+        game_type=types["game"],
         timed="timestamp" in log.columns,
         num_users=tables[HISTORIES].num_rows,
         num_games=games.height,
         grade_edges_hours=edges,
         steps=dict(progress.steps),
-        splits=split_statistics(log, tables),
+        splits=split_statistics(log, tables) if labelled is None else label_statistics(log, tables, labelled),
         references=references,
         digest="",  # known when the tables are written
+        labels=[] if labelled is None else labelled["label"].unique().sort().to_list(),
     )
     manifest = write_dataset(options.output, tables, manifest, overwrite=options.overwrite)
     progress.done("write", len(tables), "tables")

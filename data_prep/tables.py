@@ -56,7 +56,8 @@ def read_rows(folder: Path, table: str, manifest: Manifest) -> Rows:
     listed = np.arange(found.num_rows) if table == HISTORIES else integers(found["row"])
     games = integers(pc.list_flatten(found["games"]))
     check_range(folder, table, listed, 0, manifest.num_users)
-    check_range(folder, table, games, FIRST_GAME_ID if table == HISTORIES else UNKNOWN_ID, manifest.num_ids)
+    least = FIRST_GAME_ID if table == HISTORIES and not manifest.labels else UNKNOWN_ID
+    check_range(folder, table, games, least, manifest.num_ids)
     return Rows(np.repeat(listed, integers(pc.list_value_length(found["games"]))), games, listed)
 
 

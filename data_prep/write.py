@@ -1,4 +1,4 @@
-"""Write: the five tables and the manifest -> a dataset folder that appears whole or not at all."""
+"""Write: the tables and the manifest -> a dataset folder that appears whole or not at all."""
 
 import dataclasses
 import tempfile
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from memcom_rank.contract.errors import DatasetError, WriteError
 from memcom_rank.contract.files import check_new, new_folder
 from memcom_rank.contract.manifest import MANIFEST_FILE, Manifest, content_digest, write_manifest
-from memcom_rank.contract.schemas import ROW_GROUP_ROWS, TABLES, file_name, schema
+from memcom_rank.contract.schemas import ROW_GROUP_ROWS, file_name, schema
 
 
 def check_output(target: Path, *, overwrite: bool) -> None:
@@ -46,7 +46,7 @@ def write_dataset(target: Path, tables: dict[str, pa.Table], manifest: Manifest,
 
     Args:
         target: the folder.
-        tables: every table of the contract, by name; cast to the contract's types here.
+        tables: every table of the contract for this kind of dataset, by name; cast to the contract's types here.
         manifest: what to say about them, its digest not yet known.
         overwrite: replace a dataset that is already there.
 
@@ -57,10 +57,11 @@ def write_dataset(target: Path, tables: dict[str, pa.Table], manifest: Manifest,
         WriteError: disk full or no permission; nothing half-written is left.
     """
     with new_folder(target, overwrite=overwrite) as folder:
-        for name in TABLES:
+        for name, table in tables.items():
             wanted = schema(name, user_type=manifest.user_type, game_type=manifest.game_type)
-            table = tables[name].cast(wanted)
-            pq.write_table(table, folder / file_name(name), row_group_size=ROW_GROUP_ROWS, compression="zstd")
+            pq.write_table(
+                table.cast(wanted), folder / file_name(name), row_group_size=ROW_GROUP_ROWS, compression="zstd"
+            )
         manifest = dataclasses.replace(manifest, digest=content_digest(folder))
         write_manifest(folder, manifest)
     return manifest

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 
 import data_prep
 from tests.command import fit
+from tests.label_log import write_label_log
 
 # the same examples on every run, and no clock: a slow or a picky moment of a busy machine is no failure
 settings.register_profile(
@@ -30,6 +31,15 @@ def tiny(tmp_path_factory):
 def fitted(tiny, tmp_path_factory):
     """A run of 2 epochs, logged to W&B offline."""
     return fit(tmp_path_factory.mktemp("fitted"), tiny, WANDB_MODE="offline")
+
+
+@pytest.fixture(scope="session")
+def labelled(tmp_path_factory):
+    """A labelled dataset of 600 users and 60 games; the label follows the user's games but for a tenth of the users."""
+    folder = tmp_path_factory.mktemp("data")
+    columns = {"user": "user", "game": "game", "label": "churn"}
+    data_prep.build(source="table", input=write_label_log(folder / "log.csv"), output=folder / "labelled", **columns)
+    return folder / "labelled"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from tests.test_cli import summary
 
 YAMLS = sorted(str(path.relative_to(train.CONFIGS)) for path in train.CONFIGS.rglob("*.yaml"))
 RECIPES = [name for name in YAMLS if "/" not in name]
+RANKING = [name for name in RECIPES if name != "classifier_label.yaml"]
 OVERLAYS = [name for name in YAMLS if name not in (*RECIPES, "trainer/ddp.yaml")]  # ddp: test_distributed.py
 RATIO = ("--model.init_args.embedding.init_args.target_ratio", "3")  # what 120 games of width 16 can reach
 
@@ -59,30 +60,33 @@ def test_bf16_training_is_under_autocast(tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_trains_at_its_own_size(tiny, tmp_path, recipe):
-    ran = fit(tmp_path, tiny, recipe=recipe, small=(), epochs=1)
+def test_a_recipe_trains_at_its_own_size(tiny, labelled, tmp_path, recipe):
+    ran = fit(tmp_path, tiny if recipe in RANKING else labelled, recipe=recipe, small=(), epochs=1)
     wanted = content(recipe)["model"]["init_args"]["embedding"]["init_args"]["target_ratio"]
     assert summary(ran)["embedding.ratio"] >= wanted
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "ranknet.yaml"])
-def test_a_classifier_takes_the_overlays_of_ranknet(tiny, tmp_path, recipe):
+def test_a_classifier_takes_the_overlays_of_ranknet(tiny, labelled, tmp_path, recipe):
+    dataset, score = (tiny, "test.ndcg@10") if recipe in RANKING else (labelled, "test.accuracy")
     overlays = ["embedding/naive_hash.yaml", "trainer/bf16.yaml", *["match/pool.yaml"] * (recipe == "classifier.yaml")]
     words = [word for name in overlays for word in ("--config", name)]
-    ran = fit(tmp_path, tiny, *words, *RATIO, "--trainer.accelerator", "cpu", recipe=recipe, small=DIM, epochs=1)
+    ran = fit(tmp_path, dataset, *words, *RATIO, "--trainer.accelerator", "cpu", recipe=recipe, small=DIM, epochs=1)
     found = summary(ran)
     assert found["embedding.technique"] == "NaiveHash"
-    assert 0 < found["test.ndcg@10"] < 1
+    assert 0 < found[score] < 1
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_run_goes_on_under_its_own_config_and_under_ranknets(tiny, tmp_path, recipe):
+def test_a_run_goes_on_under_its_own_config_and_under_ranknets(tiny, labelled, tmp_path, recipe):
     """A checkpoint says which task it is."""
-    ran = fit(tmp_path, tiny, recipe=recipe, small=DIM if recipe == "classifier_paper.yaml" else SMALL, epochs=1)
+    dataset, score = (tiny, "test.ndcg@10") if recipe in RANKING else (labelled, "test.accuracy")
+    small = SMALL if "match" in content(recipe)["model"]["init_args"] else DIM
+    ran = fit(tmp_path, dataset, recipe=recipe, small=small, epochs=1)
     again = [run(tmp_path, "test", "--config", name, "--ckpt_path", ran.folder) for name in (recipe, "ranknet.yaml")]
     for tested in again:
         assert tested.status == 0, tested.err
-        assert summary(tested)["test.ndcg@10"] == summary(ran)["test.ndcg@10"]
+        assert summary(tested)[score] == summary(ran)[score]
         assert summary(tested)["model.bytes"] == summary(ran)["model.bytes"]
     own = run(tmp_path, "predict", "--config", ran.folder / "config.yaml", "--ckpt_path", ran.folder)
     assert own.status == 0, own.err
@@ -91,7 +95,7 @@ def test_a_run_goes_on_under_its_own_config_and_under_ranknets(tiny, tmp_path, r
 @pytest.mark.parametrize("name", YAMLS)
 def test_no_linked_key_is_written_down(name):
     found = content(name)
-    assert "num_ids" not in (found.get("model") or {}).get("init_args", {})
+    assert not {"num_ids", "num_labels"} & set((found.get("model") or {}).get("init_args", {}))
     assert "seed" not in found.get("data", {})
 
 
@@ -102,7 +106,7 @@ def test_every_knob_of_our_classes_is_named(name):
         module, _, kind = path.rpartition(".")
         if module in ("memcom_rank.embeddings", "memcom_rank.models", "memcom_rank.tasks"):
             wanted = set(inspect.signature(getattr(importlib.import_module(module), kind)).parameters)
-            filled_in = {"num_ids", "dim"} if module == "memcom_rank.embeddings" else {"num_ids"}
+            filled_in = {"num_ids", "dim"} if module == "memcom_rank.embeddings" else {"num_ids", "num_labels"}
             assert set(given) == wanted - filled_in
     if "data" in content(name):
         assert set(content(name)["data"]) == set(inspect.signature(RankingData).parameters) - {"seed"}

@@ -127,6 +127,21 @@ def test_batch_statistics_of_two_processes_are_those_of_the_checkpoint(tiny, tmp
     assert summary(one)["val.ndcg@10"] == pytest.approx(max(columns(two)["val/ndcg@10"]), abs=1e-9)
 
 
+def test_labels_of_two_processes(labelled, tmp_path):
+    """60 test users are dealt to two processes; accuracies are sums of 0 and 1."""
+    words = [word.replace("ranknet.yaml", "classifier_label.yaml") for word in TWO]
+    sizes = ("--data.path", str(labelled), "--trainer.max_epochs", "2", "--data.batch_size", "50", *DIM)
+    two = whole(tmp_path, together(tmp_path, ([PROGRAM, "fit", *words, *sizes], {})))
+    (tmp_path / "one").mkdir()
+    one = run(tmp_path / "one", "test", "--config", "classifier_label.yaml", "--ckpt_path", two.folder)
+    assert one.status == 0, one.err
+    for key in [key for key in summary(two) if key.startswith(("test.", "baselines."))]:
+        assert summary(one)[key] == summary(two)[key], key
+    users = [pq.read_table(ran.folder / "users_test.parquet") for ran in (one, two)]
+    assert users[0] == users[1]
+    assert users[0].num_rows == summary(two)["test.users"] == 60
+
+
 def test_torchrun_on_two_nodes_trains_the_same(pair, tiny, tmp_path):
     port = free_port()
     node = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "127.0.0.1"]

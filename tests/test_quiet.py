@@ -10,6 +10,7 @@ NOISE = [
     "`isinstance(treespec, LeafSpec)` is deprecated",
     "The 'train_dataloader' does not have many workers which may be a bottleneck.",
     "The number of training batches (1) is smaller than the logging interval Trainer(log_every_n_steps=5).",
+    "when using `ckpt_path`, callbacks used to create the checkpoint need to be provided",
     "\n    Due to class_path change from a to b, discarding init_args",
 ]
 

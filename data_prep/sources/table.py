@@ -26,7 +26,7 @@ _SPLIT_WORDS = {
 
 
 def read_table(options: Options) -> pl.DataFrame:
-    """Return user, game, title, engagement_hours, and timestamp and split where mapped; one row per input row.
+    """Return user, game, title, engagement_hours, and timestamp, label and split where mapped; a row per input row.
 
     Raises:
         InputError: the file cannot be read, a row is short, a column is missing or named twice, or its values are of
@@ -47,6 +47,7 @@ def read_table(options: Options) -> pl.DataFrame:
         "title": options.title,
         "engagement_hours": options.engagement,
         "timestamp": options.timestamp,
+        "label": options.label,
         "split": options.split_column,
     }
     for name in mapped.values():
@@ -128,6 +129,13 @@ def _splits(values: pl.Series) -> pl.Series:
     return words.replace_strict(_SPLIT_WORDS, return_dtype=SPLIT)
 
 
+def _labels(values: pl.Series) -> pl.Series:
+    """Return text; numbers and truth values as they are written, not-a-number as no label."""
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        raise _wrong_type(values, "text, numbers or true and false")
+    return (values.fill_nan(None) if values.dtype.is_float() else values).cast(pl.String)
+
+
 def _titles(values: pl.Series) -> pl.Series:
     return values.cast(pl.String)
 
@@ -167,5 +175,6 @@ _TYPED: dict[str, Callable[[pl.Series], pl.Series]] = {
     "title": _titles,
     "engagement_hours": _hours,
     "timestamp": _times,
+    "label": _labels,
     "split": _splits,
 }

@@ -19,7 +19,7 @@ from memcom_rank.contract.errors import CheckpointError, ConfigError
 
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
-_LINKED = ("num_ids", "seed")  # come from the dataset and from seed_everything
+_LINKED = ("num_ids", "num_labels", "seed")  # come from the dataset and from seed_everything
 _OPTIONS = ("-c", "--config", "--ckpt_path")
 
 

@@ -75,6 +75,8 @@ class RankCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link the dataset's facts to the model and the run's seed to the data."""
         parser.link_arguments("data.num_ids", "model.init_args.num_ids", apply_on="instantiate")
+        # reaches a model that takes it, and no other
+        parser.link_arguments("data.num_labels", "model.init_args.num_labels", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:

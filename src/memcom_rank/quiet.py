@@ -10,6 +10,7 @@ _MESSAGES = (
     r".*isinstance\(treespec, LeafSpec\)",  # Lightning's use of what torch 2.13 deprecates
     r".*does not have many workers",  # batches are made in one vectorised step; workers were measured slower
     r".*is smaller than the logging interval",  # the loss of every epoch is logged, however short
+    r".*callbacks used to create the checkpoint need",  # another recipe's; only fit has a use for any, and looks itself
     r"(?s).*Due to class_path change",  # what an overlay is for; every overlay names every knob
 )
 

@@ -4,9 +4,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from memcom_rank.callbacks.intervals import RESAMPLES, user_figures
+from memcom_rank.callbacks import intervals
+from memcom_rank.callbacks.intervals import RESAMPLES
 from memcom_rank.callbacks.slices import SLICES
 from memcom_rank.compare import LEAST_USERS
+
+
+def user_figures(table):
+    return intervals.user_figures(table, "ndcg@10")
 
 
 def users(count, *, metric="ndcg@10", seed=0):

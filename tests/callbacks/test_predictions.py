@@ -5,10 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import data_prep
-from memcom_rank.callbacks.predictions import prediction_table
+from memcom_rank.callbacks.predictions import label_table, prediction_table
 from memcom_rank.data import RankingDataset
 from tests.command import fit, run
-from tests.data.tiny import write_tables
+from tests.data.tiny import labelled_clusters, write_tables
 
 
 def test_ids_become_the_sources_own_and_missing_games_are_left_out(tmp_path):
@@ -23,6 +23,18 @@ def test_ids_become_the_sources_own_and_missing_games_are_left_out(tmp_path):
         {"row": 2, "user": 102, "rank": 1, "game": "g4", "title": "Game 4", "score": 0.5},
         {"row": 2, "user": 102, "rank": 2, "game": "g3", "title": "Game 3", "score": 0.25},
         {"row": 0, "user": 100, "rank": 1, "game": "g5", "title": "Game 5", "score": 1.5},
+    ]
+
+
+def test_labels_become_their_names(tmp_path):
+    dataset = RankingDataset(labelled_clusters(tmp_path))
+    probabilities = np.array([[0.75, 0.25], [0.5, 0.5]], dtype=np.float32)
+    table = label_table(dataset, np.array([4, 1]), np.array([[1, 0], [0, 1]]), probabilities)
+    assert table.to_pylist() == [
+        {"row": 4, "user": 104, "rank": 1, "label": "odd", "probability": 0.75},
+        {"row": 4, "user": 104, "rank": 2, "label": "even", "probability": 0.25},
+        {"row": 1, "user": 101, "rank": 1, "label": "even", "probability": 0.5},
+        {"row": 1, "user": 101, "rank": 2, "label": "odd", "probability": 0.5},
     ]
 
 

@@ -21,8 +21,11 @@ def trainer(epoch=1, rank=0, best=None, **metrics):
 METRICS = {"train__loss_epoch": 0.5, "val__ndcg_at_10": 0.25, "train__rows_per_second": 12_345.0}
 
 
+TASK = types.SimpleNamespace(headline="ndcg@10")
+
+
 def printed(lines, made, capsys):
-    lines.on_train_epoch_end(made, None)
+    lines.on_train_epoch_end(made, TASK)
     return capsys.readouterr().out
 
 
@@ -51,9 +54,9 @@ def test_the_other_ranks_are_silent(capsys, kind, monkeypatch):
 
 
 def test_the_bar_shows_what_is_worth_watching():
-    found = EpochBar().get_metrics(trainer(train__loss=0.75, **METRICS), None)
+    found = EpochBar().get_metrics(trainer(train__loss=0.75, **METRICS), TASK)
     assert found == {"loss": "0.7500", "val/ndcg@10": "0.2500", "rows/s": "12,345"}
-    assert EpochBar().get_metrics(trainer(), None) == {}
+    assert EpochBar().get_metrics(trainer(), TASK) == {}
 
 
 def test_a_run_prints_the_figures_it_logs(fitted):

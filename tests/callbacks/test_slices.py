@@ -4,12 +4,18 @@ import pytest
 import torch
 
 from memcom_rank.callbacks.slices import (
+    MOST_LABELS,
     SLICES,
     history_lengths,
     middle_games,
     popularity_slices,
+    slice_columns,
+    slice_facts,
     slice_members,
+    slice_words,
 )
+from memcom_rank.data import LabelBatch, RankingDataset
+from tests.data.tiny import labelled_clusters
 
 
 def plain_slices(popularity):
@@ -86,3 +92,30 @@ def test_every_user_is_in_one_slice_of_each_kind():
     named = [[name for name, member_N in members.items() if member_N[user]] for user in range(9)]
     history = ["cold", *["history_1-2"] * 2, *["history_3-5"] * 2, *["history_6-20"] * 2, *["history_21+"] * 2]
     assert named == [list(pair) for pair in zip(popularity, history, strict=True)]
+
+
+def test_labels_take_the_place_of_popularity(tmp_path):
+    dataset = RankingDataset(labelled_clusters(tmp_path))
+    batch = LabelBatch(0, torch.tensor([1, 2]), torch.tensor([[3, 5], [2, 0]]), torch.tensor([1, 0]))
+    facts = {key: values.numpy() for key, values in slice_facts(batch).items()}
+    table = pa.table(slice_columns(dataset, facts))
+    assert table.to_pylist() == [{"history_length": 2, "label": "odd"}, {"history_length": 1, "label": "even"}]
+    members = {name: member.tolist() for name, member in slice_members(table).items()}
+    assert members.pop("label_odd") == [True, False]
+    assert members.pop("label_even") == [False, True]
+    assert members["history_1-2"] == [True, True]
+    assert not set(members) & {"head", "middle", "tail", "unknown"}
+
+
+def test_of_many_labels_the_most_frequent_have_slices():
+    labels = [f"l.{n:02d}" for n in range(30) for _ in range(n % 15 + 1)]
+    members = slice_members(pa.table({"history_length": [1] * len(labels), "label": labels}))
+    found = {name: int(member.sum()) for name, member in members.items() if name.startswith("label_")}
+    assert len(found) == MOST_LABELS == 10
+    assert list(found.values()) == [15, 15, 14, 14, 13, 13, 12, 12, 11, 11]
+    assert list(found)[:2] == ["label_l.14", "label_l.29"]
+
+
+def test_the_words_of_slices():
+    assert slice_words("label_head") == "label: head"
+    assert [slice_words(name) for name in ("head", "cold")] == ["held-out game: head", "history: none, a cold user"]

@@ -1,4 +1,5 @@
-from memcom_rank.callbacks.summary_table import summary_table
+from memcom_rank.callbacks import summary_table as module
+from memcom_rank.tasks import RankNet
 
 SUMMARY = {
     "command": "fit",
@@ -16,6 +17,11 @@ SUMMARY = {
     "run": "runs/a",
     "checkpoint": "runs/a/checkpoints/best.ckpt",
 }
+
+
+def summary_table(summary, stage, **other):
+    shown = {"role": RankNet.role, "columns": RankNet.columns, "sliced": RankNet.headline}
+    return module.summary_table(summary, stage, **{**shown, **other})
 
 
 def words(summary, stage="test"):
@@ -82,3 +88,23 @@ def test_slices_with_users_and_how_many():
     assert not [line for line in found if "cold" in line]
     nobody = {key: value for key, value in flat.items() if ".cold." in key}
     assert "slice of the users" not in summary_table({**SUMMARY, **nobody}, "test")
+
+
+def test_a_classifier_has_columns_and_slices_of_its_own():
+    own = {
+        "test.accuracy": 0.75,
+        "test.users": 30,
+        "baselines.majority.accuracy": 0.5,
+        "baselines.naive_bayes.smoothing": 1.0,
+        "test.slices.label_a.b.users": 30,  # whatever a label is called
+        "test.slices.label_a.b.accuracy": 0.75,
+        "test.slices.label_a.b.accuracy.low": None,
+        "test.slices.label_a.b.accuracy.high": 0.8,
+    }
+    shared = {key: value for key, value in SUMMARY.items() if not key.startswith(("test.", "baselines.", "synthetic."))}
+    text = summary_table({**shared, **own}, "test", role="classifier", columns=("accuracy",), sliced="accuracy")
+    found = [line.split() for line in text.splitlines()]
+    assert ["classifier,", "MEmCom", "(4.0x", "smaller)", "0.7500"] in found
+    assert ["majority", "0.5000"] in found
+    assert ["naive_bayes", "-"] in found
+    assert ["label:", "a.b", "0.7500", "-", "0.8000", "30"] in found

@@ -8,7 +8,7 @@ import pytest
 
 from memcom_rank.contract.errors import DatasetError
 from memcom_rank.contract.manifest import MANIFEST_FILE, Manifest, content_digest, read_manifest, write_manifest
-from memcom_rank.contract.schemas import TABLES, file_name, schema
+from memcom_rank.contract.schemas import LABELS, TABLES, file_name, schema
 
 MANIFEST = Manifest(
     source="table",
@@ -43,6 +43,22 @@ def _write(folder: Path, rows: dict[str, list[dict[str, object]]] = ROWS, **opti
     return content_digest(folder)
 
 
+def test_the_digest_of_a_dataset_without_labels_is_what_it_was_before_there_were_any(tmp_path: Path) -> None:
+    """Checkpoints know their dataset by it."""
+    assert _write(tmp_path / "a") == "sha256:9e3ab5d74d170370dcec3a19f39e191b93d9c48f5531d9c14df4c7ffe9f562a6"
+
+
+def test_labels_are_in_the_digest(tmp_path: Path) -> None:
+    found = [_write(tmp_path / "none")]
+    for name in ("one", "other"):
+        _write(tmp_path / name)
+        rows = [{"row": 0, "split": "train", "label": name}, {"row": 1, "split": "test", "label": "one"}]
+        table = pa.Table.from_pylist(rows, schema(LABELS, user_type="int64", game_type="string"))
+        pq.write_table(table, tmp_path / name / file_name(LABELS))
+        found.append(content_digest(tmp_path / name))
+    assert len(set(found)) == 3
+
+
 def test_round_trip(tmp_path: Path) -> None:
     write_manifest(tmp_path, MANIFEST)
     assert read_manifest(tmp_path) == MANIFEST
@@ -71,7 +87,7 @@ def test_damaged(tmp_path: Path, text: str) -> None:
 def test_other_version(tmp_path: Path) -> None:
     raw = dataclasses.asdict(MANIFEST) | {"schema_version": 99}
     (tmp_path / MANIFEST_FILE).write_text(json.dumps(raw))
-    with pytest.raises(DatasetError, match=r"schema version 99(.|\n)*wanted: schema version 1(.|\n)*--overwrite"):
+    with pytest.raises(DatasetError, match=r"schema version 99(.|\n)*wanted: schema version 2(.|\n)*--overwrite"):
         read_manifest(tmp_path)
 
 

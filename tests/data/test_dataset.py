@@ -101,6 +101,43 @@ def test_what_data_prep_builds_is_read(tmp_path):
     assert len(found) + unknown == log.unique().height
 
 
+LABELLED = {
+    "histories": [[2, 3], [2, 1], [1], [3]],
+    "labels": [("train", "b"), ("test", "a"), ("validation", "b"), ("train", "a")],
+}
+
+
+def test_labels_are_places_in_the_manifests_names(tmp_path):
+    data = RankingDataset(write_tables(tmp_path, **LABELLED))
+    assert [data.manifest.labels[place] for place in data.labels] == ["b", "a", "b", "a"]
+    assert [data.labelled(split).tolist() for split in ("train", "validation", "test")] == [[0, 3], [2], [1]]
+    assert lists(data.histories) == LABELLED["histories"]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "seen"),
+    [
+        ("label", ["b", "a", "c", "a"], r"label \['c'\]"),
+        ("split", ["train", "test", "dev", "train"], r"split \['dev'\]"),
+        ("row", [0, 1, 1, 3], "not one row for each user"),
+    ],
+)
+def test_labels_that_do_not_fit_the_manifest(tmp_path, column, values, seen):
+    path = write_tables(tmp_path, **LABELLED) / "labels.parquet"
+    table = pq.read_table(path)
+    place = table.schema.get_field_index(column)
+    kind = table.schema.field(column).type
+    pq.write_table(table.set_column(place, column, pa.array(values, kind)), path)
+    with pytest.raises(DatasetError, match=seen):
+        RankingDataset(tmp_path)
+
+
+def test_a_dataset_that_lost_its_labels(tmp_path):
+    (write_tables(tmp_path, **LABELLED) / "labels.parquet").unlink()
+    with pytest.raises(DatasetError, match=r"labels\.parquet cannot be read"):
+        RankingDataset(tmp_path)
+
+
 def test_missing_folder(tmp_path):
     with pytest.raises(DatasetError, match="no dataset at"):
         RankingDataset(tmp_path / "nowhere")

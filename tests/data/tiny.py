@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from memcom_rank.contract.manifest import Manifest, write_manifest
-from memcom_rank.contract.schemas import FIRST_GAME_ID, TABLES, file_name, schema
+from memcom_rank.contract.schemas import FIRST_GAME_ID, LABELS, TABLES, file_name, schema
 
 
-def write_tables(folder, *, histories, validation=None, test=None, pairs=(), num_games=None, digest="sha256:0"):
+def write_tables(
+    folder, *, histories, validation=None, test=None, pairs=(), num_games=None, digest="sha256:0", labels=()
+):
     """Write a dataset.
 
     Args:
@@ -20,10 +22,12 @@ def write_tables(folder, *, histories, validation=None, test=None, pairs=(), num
         pairs: (row, preferred, other, weight), sorted by row.
         num_games: games of the catalogue; by default as many as the greatest training id asks for.
         digest: what the manifest says.
+        labels: (split, label) of each user, in a labelled dataset; popularity then counts training users.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    seen = [game for games in histories for game in games]
+    splits = [split for split, _ in labels] or ["train"] * len(histories)
+    seen = [game for games, split in zip(histories, splits, strict=True) if split == "train" for game in games]
     num_games = max(seen, default=FIRST_GAME_ID) - FIRST_GAME_ID + 1 if num_games is None else num_games
     ids = list(range(FIRST_GAME_ID, FIRST_GAME_ID + num_games))
     columns = {
@@ -34,7 +38,8 @@ def write_tables(folder, *, histories, validation=None, test=None, pairs=(), num
     for split, games in (("validation", validation or {}), ("test", test or {})):
         rows = sorted(games)
         columns[split] = [rows, [games[row] for row in rows], [grades(games[row]) for row in rows]]
-    for table in TABLES:
+    columns["labels"] = [list(range(len(labels))), splits, [label for _, label in labels]]
+    for table in (*TABLES, *[LABELS] * bool(labels)):
         kinds = schema(table, user_type="int64", game_type="string")
         arrays = [pa.array(column, field.type) for column, field in zip(columns[table], kinds, strict=True)]
         pq.write_table(pa.table(arrays, schema=kinds), folder / file_name(table))
@@ -52,6 +57,7 @@ def write_tables(folder, *, histories, validation=None, test=None, pairs=(), num
         splits={},
         references={},
         digest=digest,
+        labels=sorted({label for _, label in labels}),
     )
     write_manifest(folder, manifest)
     return folder
@@ -75,3 +81,15 @@ def two_clusters(folder, *, users=40, games=16, digest="sha256:0"):
     return write_tables(
         folder, histories=histories, validation=validation, test=test, pairs=pairs, num_games=games, digest=digest
     )
+
+
+def labelled_clusters(folder, *, users=60, games=16, digest="sha256:0"):
+    """Users play games of even or of odd id and are called after it; every sixth user is one of validation or test."""
+    draw = random.Random(7)
+    histories, labels = [], []
+    for row in range(users):
+        own = [game for game in range(FIRST_GAME_ID, FIRST_GAME_ID + games) if game % 2 == row % 2]
+        histories.append(sorted(draw.sample(own, 5)))
+        split = "validation" if row // 2 % 6 == 0 else "test" if row // 2 % 6 == 1 else "train"
+        labels.append((split, ("even", "odd")[row % 2]))
+    return write_tables(folder, histories=histories, labels=labels, num_games=games, digest=digest)

@@ -43,6 +43,48 @@ def replace(folder: Path, table: str, **columns: list[Any]) -> None:
     pq.write_table(found, path)
 
 
+LABELLED: dict[str, Any] = {
+    "histories": [[2, 3], [2], [2, 3, 1], [1, 1], [3]],
+    "labels": [("train", "a"), ("train", "b"), ("validation", "a"), ("test", "b"), ("test", "a")],
+    "validation": {},
+    "test": {},
+    "pairs": [],
+}
+
+
+def test_a_clean_labelled_dataset(tmp_path: Path) -> None:
+    assert told(tmp_path, **LABELLED) == {
+        "users": "ok: 2 train, 1 validation, 2 test users, none in two",
+        "rows": "ok: no (user, game) row is in two splits (3 held-out rows of games unknown to training left aside)",
+        "popularity": "ok: that of all 2 games is their number of training users, recounted",
+        "label": "note: the log is untimed, so whether games of the history came before the label is not known",
+        "times": "note: users are held out, not times: training users' rows may be later than test users' labels",
+    }
+
+
+def test_a_user_in_two_splits(tmp_path: Path) -> None:
+    write_tables(tmp_path, **LABELLED)
+    replace(tmp_path, "histories", user=[100, 101, 102, 103, 100])
+    found = problems(leakage(tmp_path, read_manifest(tmp_path)))
+    assert found["users"] == "1 users are in two splits, 0 in none"
+    assert set(found) == {"users", "rows"}  # its game is in both
+
+
+def test_games_of_held_out_users_in_the_popularity(tmp_path: Path) -> None:
+    write_tables(tmp_path, **LABELLED)
+    replace(tmp_path, "games", popularity=[3, 3])
+    found = problems(leakage(tmp_path, read_manifest(tmp_path)))
+    assert set(found) == {"popularity"}
+    assert "held-out rows are counted in" in found["popularity"]
+
+
+def test_a_label_of_a_user_who_is_not_there(tmp_path: Path) -> None:
+    write_tables(tmp_path, **LABELLED)
+    replace(tmp_path, "labels", row=[0, 1, 2, 3, 5])
+    with pytest.raises(DatasetError, match=r"labels\.parquet holds rows or ids from 0 to 5"):
+        leakage(tmp_path, read_manifest(tmp_path))
+
+
 def test_a_clean_dataset(tmp_path: Path) -> None:
     assert told(tmp_path) == {
         "users": "ok: one row each; also in training: 2 of 2 validation users, 3 of 3 test users"

@@ -28,7 +28,10 @@ def test_split_column() -> None:
     ("options", "message"),
     [
         (SYNTHETIC | {"source": "stem200k"}, "--source stem200k(.|\n)*steam200k, table, synthetic"),
-        (SYNTHETIC | {"split": "random"}, "--split random(.|\n)*holdout, leave-last-out, time-cut or column:NAME"),
+        (
+            SYNTHETIC | {"split": "random"},
+            "--split random(.|\n)*holdout, leave-last-out, time-cut, users or column:NAME",
+        ),
         (TABLE | {"split": "column:"}, "--split column:"),
         (TABLE | {"split": "time-cut"}, "--split time-cut without --timestamp(.|\n)*--timestamp COL"),
         (TABLE | {"split": "leave-last-out"}, "without --timestamp"),

@@ -87,6 +87,16 @@ def test_bytes_of_the_whole_network_by_hand():
     assert network.num_bytes == 4 * NUM_IDS * DIM + norm * DIM + 8 + norm * 5 + 8 + dense
 
 
+def test_other_outputs_change_the_last_layer_alone():
+    torch.manual_seed(0)
+    games = PaperNetwork(EMBEDDINGS["full"](), widths=[5], dropout=0.1)
+    torch.manual_seed(0)
+    labels = PaperNetwork(EMBEDDINGS["full"](), widths=[5], dropout=0.1, num_outputs=3)
+    assert labels(HISTORIES).shape == (len(HISTORIES), 3)
+    other = [name for name, value in games.state_dict().items() if value.shape != labels.state_dict()[name].shape]
+    assert other == ["output.weight", "output.bias"]
+
+
 def test_the_output_layer_is_not_compressed():
     full, small = (PaperNetwork(EMBEDDINGS[name](), widths=[5], dropout=0.1) for name in ("full", "memcom"))
     assert full.num_bytes - small.num_bytes == full.embedding.num_bytes - small.embedding.num_bytes

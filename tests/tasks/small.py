@@ -4,6 +4,7 @@ import functools
 
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback
 
 from memcom_rank.data import RankingData
 from memcom_rank.embeddings import MEmCom
@@ -41,3 +42,13 @@ def fitted(folder, *, resume=None, model=None, loaders=None, **options):
 
 def weights(made):
     return {name: value.clone() for name, value in made.lightning_module.state_dict().items()}
+
+
+class StopAfter(Callback):
+    """Ends a run early, in order: its learning rates are still those of the whole run."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_train_epoch_end(self, trainer, *_):
+        trainer.should_stop = trainer.current_epoch + 1 == self.epochs

@@ -5,7 +5,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
-from tests.tasks.small import fitted, task, weights
+from tests.tasks.small import StopAfter, fitted, task, weights
 
 
 def assert_same(first, second):
@@ -40,16 +40,6 @@ class Kill(Callback):
     def on_train_batch_start(self, trainer, *_):
         if trainer.global_step == self.step:
             raise Stop
-
-
-class StopAfter(Callback):
-    """Ends a run early, in order: its learning rates are still those of the whole run."""
-
-    def __init__(self, epochs):
-        self.epochs = epochs
-
-    def on_train_epoch_end(self, trainer, *_):
-        trainer.should_stop = trainer.current_epoch + 1 == self.epochs
 
 
 @pytest.mark.parametrize("kind", [RankNet, Classifier, PaperClassifier])
@@ -96,8 +86,8 @@ def test_a_killed_run_resumed_equals_an_uninterrupted_one(folder, tmp_path, step
 def test_workers_change_nothing_in_a_resumed_run(folder, tmp_path, step):
     whole = fitted(folder, max_epochs=2)
     saving = ModelCheckpoint(dirpath=tmp_path / "saved", filename="{step}", every_n_train_steps=step, save_top_k=-1)
+    dying = {"callbacks": [saving, Kill(step + 1)], "max_epochs": 2, "enable_checkpointing": True}
     with pytest.raises(Stop):
-        dying = {"callbacks": [saving, Kill(step + 1)], "max_epochs": 2, "enable_checkpointing": True}
         fitted(folder, loaders={"num_workers": 1}, **dying)
     resumed = fitted(folder, max_epochs=2, resume=tmp_path / "saved" / f"step={step}.ckpt", loaders={"num_workers": 1})
     assert_same(resumed, whole)

@@ -11,14 +11,16 @@ from torch import Tensor
 
 from memcom_rank.callbacks.parts import write_joined
 from memcom_rank.contract.schemas import FIRST_GAME_ID
-from memcom_rank.data import QueryBatch, RankingDataset
+from memcom_rank.data import LabelBatch, QueryBatch, RankingDataset
 
 PREDICTIONS_FILE = "predictions.parquet"
-Predicted = tuple[Tensor, Tensor, Tensor]  # user rows [B], game ids [B, k], scores [B, k]
+Predicted = tuple[Tensor, Tensor, Tensor]  # user rows [B], game ids or labels [B, k], scores [B, k]
 
 
 class PredictionWriter(Callback):
-    """Writes one row per (user, rank): user, rank from 1, game, title, score; in the dataset's order of users.
+    """Writes one row per (user, rank): user, rank from 1, and game, title, score, or label, probability.
+
+    In the dataset's order of users.
 
     Every process writes its users, rank 0 joins the parts. Memory holds k ids and scores per user.
 
@@ -35,26 +37,54 @@ class PredictionWriter(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Predicted,
-        batch: QueryBatch,
+        batch: QueryBatch | LabelBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Keep a batch's best games."""
+        """Keep a batch's best games or labels."""
         rows, ids, scores = outputs
         self._batches.append((rows.cpu(), ids.cpu(), scores.float().cpu()))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
         dataset: RankingDataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
-        rows = write_joined(trainer, self._folder, PREDICTIONS_FILE, self._table(dataset))
+        table = self._table(dataset)
+        rows = write_joined(trainer, self._folder, PREDICTIONS_FILE, table)
         self._batches.clear()
         if trainer.is_global_zero:
-            where = self._folder / PREDICTIONS_FILE
-            print(f"wrote {rows:,} rows (user, rank, game, title, score) to {where}", flush=True)
+            where, columns = self._folder / PREDICTIONS_FILE, ", ".join(table.column_names[1:])
+            print(f"wrote {rows:,} rows ({columns}) to {where}", flush=True)
 
     def _table(self, dataset: RankingDataset) -> pa.Table:
         rows, ids, scores = (torch.cat(columns).numpy() for columns in zip(*self._batches, strict=True))
-        return prediction_table(dataset, rows, ids, scores)
+        return (label_table if dataset.manifest.labels else prediction_table)(dataset, rows, ids, scores)
+
+
+def label_table(
+    dataset: RankingDataset,
+    rows_N: NDArray[np.int64],
+    labels_Nk: NDArray[np.int64],
+    probabilities_Nk: NDArray[np.float32],
+) -> pa.Table:
+    """Return the predicted labels with the source's own user ids, and the user row.
+
+    Args:
+        dataset: where the labels belong.
+        rows_N: user rows.
+        labels_Nk: places in the manifest's `labels`, most probable first.
+        probabilities_Nk: their probabilities.
+    """
+    k = labels_Nk.shape[1]
+    row = np.repeat(rows_N, k)
+    return pa.table(
+        {
+            "row": row,
+            "user": dataset.user_ids().take(pa.array(row)),
+            "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(rows_N)),
+            "label": pa.array(dataset.manifest.labels).take(pa.array(labels_Nk.reshape(-1))),
+            "probability": probabilities_Nk.reshape(-1),
+        }
+    )
 
 
 def prediction_table(

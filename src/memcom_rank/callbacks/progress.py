@@ -2,14 +2,13 @@
 
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar, TQDMProgressBar
 
 from memcom_rank.callbacks.checkpoint import best_score
-
-MONITOR = "val/ndcg@10"
+from memcom_rank.tasks import Task
 
 
 class _EpochReport(ProgressBar):
@@ -32,20 +31,20 @@ class _EpochReport(ProgressBar):
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print loss, validation nDCG (* the best so far), rows per second and seconds of the epoch."""
+        """Print loss, the validation's headline (* the best so far), rows per second and seconds of the epoch."""
         super().on_train_epoch_end(trainer, pl_module)
         if trainer.is_global_zero:
             values = {key: float(value) for key, value in trainer.callback_metrics.items()}
-            self.print(self._line(trainer, values), flush=True)
+            self.print(self._line(trainer, _headline(pl_module), values), flush=True)
 
-    def _line(self, trainer: Trainer, values: dict[str, float]) -> str:
-        score = values.get(MONITOR, float("nan"))
+    def _line(self, trainer: Trainer, headline: str, values: dict[str, float]) -> str:
+        score = values.get(headline, float("nan"))
         mark = " *" if score > self._best else ""
         self._best = max(self._best, score) if score == score else self._best
         return (
             f"epoch {trainer.current_epoch + 1:3d}/{trainer.max_epochs}"
             f"  loss {values.get('train/loss_epoch', float('nan')):.4f}"
-            f"  {MONITOR} {score:.4f}{mark:2s}"
+            f"  {headline} {score:.4f}{mark:2s}"
             f"  {values.get('train/rows_per_second', 0):10,.0f} rows/s"
             f"  {time.perf_counter() - self._started:5.1f} s"
         )
@@ -72,13 +71,17 @@ class EpochBar(_EpochReport, TQDMProgressBar):
         super().print(*args, sep=sep, **kwargs)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """Show the step's loss, and the last epoch's validation nDCG and speed."""
+        """Show the step's loss, and the last epoch's headline and speed."""
         known = trainer.callback_metrics
-        shown = {"loss": "train/loss", MONITOR: MONITOR}
+        shown = {"loss": "train/loss", _headline(pl_module): _headline(pl_module)}
         figures = {name: f"{float(known[key]):.4f}" for name, key in shown.items() if key in known}
         if (rate := known.get("train/rows_per_second")) is not None:
             figures["rows/s"] = f"{float(rate):,.0f}"
         return figures
+
+
+def _headline(pl_module: LightningModule) -> str:
+    return f"val/{cast(Task, pl_module).headline}"
 
 
 def progress_bar() -> ProgressBar:

@@ -16,11 +16,12 @@ from pytorch_lightning.loggers import WandbLogger
 from memcom_rank.callbacks.baseline_metrics import baseline_metrics
 from memcom_rank.callbacks.checkpoint import best_score
 from memcom_rank.callbacks.intervals import user_figures
+from memcom_rank.callbacks.label_baselines import label_baselines
 from memcom_rank.callbacks.summary_table import summary_table
 from memcom_rank.callbacks.user_metrics import USER_METRICS_FILE
 from memcom_rank.contract.files import new_file
 from memcom_rank.contract.schemas import TEST, VALIDATION
-from memcom_rank.models import Scorer
+from memcom_rank.tasks import Task
 
 SUMMARY_FILE = "summary.json"
 Summary = dict[str, Any]
@@ -47,9 +48,10 @@ class RunReport(Callback):
         if trainer.is_global_zero:
             size, data = self._size(pl_module), trainer.datamodule  # type: ignore[attr-defined]
             facts = data.dataset.manifest
+            labels = f", {len(facts.labels):,} labels" if facts.labels else ""
             print(
-                f"dataset  {data.path}: {facts.num_users:,} users, {facts.num_games:,} games\n"
-                f"model    {size['embedding.technique']} of width {pl_module.ranker.embedding.dim}: "  # type: ignore[union-attr]
+                f"dataset  {data.path}: {facts.num_users:,} users, {facts.num_games:,} games{labels}\n"
+                f"model    {size['embedding.technique']} of width {_task(pl_module).scorer.embedding.dim}: "
                 f"{size['embedding.bytes']:,} bytes, {size['embedding.ratio']:.1f}x smaller than a full table\n"
                 f"run      {self.folder}",
                 flush=True,
@@ -80,10 +82,10 @@ class RunReport(Callback):
             "seed": self.seed,
             "epochs": self._epochs,
             **{k.replace("/", "."): float(v) for k, v in trainer.callback_metrics.items() if k.startswith(stage)},
-            **(self._users() if split == TEST else {}),
+            **(self._users(pl_module) if split == TEST else {}),
             **self._size(pl_module),
             **self._dataset(trainer, split, pl_module.hparams["ks"]),
-            **self._places(trainer),
+            **self._places(trainer, pl_module),
             "wall_seconds": round(time.perf_counter() - self._started, 2),
         }
         with new_file(self.folder / SUMMARY_FILE) as path:
@@ -91,44 +93,52 @@ class RunReport(Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 logger.experiment.summary.update(summary)
-        print(summary_table(summary, stage), flush=True)
+        task = _task(pl_module)
+        print(summary_table(summary, stage, role=task.role, columns=task.columns, sliced=task.headline), flush=True)
 
-    def _users(self) -> Summary:
-        return {
-            f"test.{key}": value for key, value in user_figures(pq.read_table(self.folder / USER_METRICS_FILE)).items()
-        }
+    def _users(self, pl_module: LightningModule) -> Summary:
+        users = pq.read_table(self.folder / USER_METRICS_FILE)
+        return {f"test.{key}": value for key, value in user_figures(users, _task(pl_module).headline).items()}
 
     def _size(self, pl_module: LightningModule) -> Summary:
-        ranker = pl_module.ranker
-        assert isinstance(ranker, Scorer)
-        embedding = ranker.embedding
+        scorer = _task(pl_module).scorer
+        embedding = scorer.embedding
         return {
             "embedding.technique": type(embedding).__name__,
             "embedding.bytes": embedding.num_bytes,
             "embedding.full_bytes": embedding.full_bytes,
             "embedding.ratio": embedding.ratio,
-            "model.bytes": ranker.num_bytes,
-            "model.full_bytes": ranker.num_bytes - embedding.num_bytes + embedding.full_bytes,
+            "model.bytes": scorer.num_bytes,
+            "model.full_bytes": scorer.num_bytes - embedding.num_bytes + embedding.full_bytes,
         }
 
-    def _dataset(self, trainer: Trainer, split: str, ks: list[int | None]) -> Summary:
+    def _dataset(self, trainer: Trainer, split: str, ks: list[Any]) -> Summary:
         data = trainer.datamodule  # type: ignore[attr-defined]
         manifest = data.dataset.manifest
         found: Summary = {"dataset.path": str(data.path), "dataset.digest": manifest.digest, **manifest.references}
-        for name, values in baseline_metrics(data, split, ks, self.cache).items():
+        if manifest.labels:
+            measured = label_baselines(data, split, ks)
+        else:
+            measured = baseline_metrics(data, split, ks, self.cache)
+        for name, values in measured.items():
             if isinstance(values, str):
                 found[f"baselines.{name}.skipped"] = values
             else:
                 found |= {f"baselines.{name}.{key}": value for key, value in values.items()}
         return found
 
-    def _places(self, trainer: Trainer) -> Summary:
+    def _places(self, trainer: Trainer, pl_module: LightningModule) -> Summary:
         places: Summary = {"run": str(self.folder), "checkpoint": str(trainer.ckpt_path or "")}
         if self.command == "fit":
-            places["best.val.ndcg@10"] = self._best
+            places[f"best.val.{_task(pl_module).headline}"] = self._best
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger) and not logger.experiment.disabled:
                 run = logger.experiment
                 where = str(Path(run.dir).parent) if run.offline else str(run.url)
                 places |= {"wandb.run": where, "wandb.offline": bool(run.offline)}
         return places
+
+
+def _task(pl_module: LightningModule) -> Task:
+    assert isinstance(pl_module, Task)
+    return pl_module

@@ -1,8 +1,10 @@
-"""Callbacks room (floor 4): in which slices of the test users a user is, by history and by held-out games.
+"""Callbacks room (floor 4): in which slices of the test users a user is, by history and by held-out games or label.
 
-Takes batches of test users -> gives the columns `history_length` and `popularity` of users_test.parquet; takes these
--> gives the users of each slice. Shapes: N users, G games.
+Takes batches of test users -> gives the columns `history_length`, and `popularity` or `label`, of users_test.parquet;
+takes these -> gives the users of each slice. Shapes: N users, G games.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from memcom_rank.contract.schemas import PADDING_ID, UNKNOWN_ID
+from memcom_rank.data import LabelBatch, QueryBatch, RankingDataset
 
 HEAD, MIDDLE, TAIL, UNKNOWN = "head", "middle", "tail", "unknown"
 _POPULARITY = {
@@ -26,7 +29,26 @@ _HISTORY = {  # name: (label, least and greatest history length)
     "history_6-20": ("history: 6-20 games", 6, 20),
     "history_21+": ("history: 21 games and more", 21, np.inf),
 }
-SLICES = {**_POPULARITY, **{name: label for name, (label, _, _) in _HISTORY.items()}}  # name in keys: label in tables
+_LABEL = "label_"  # before the names of the slices by label
+MOST_LABELS = 10  # that are shown, the most frequent
+SLICES = {**_POPULARITY, **{name: label for name, (label, _, _) in _HISTORY.items()}}  # name in keys: words in tables
+
+
+def slice_facts(batch: QueryBatch | LabelBatch) -> dict[str, Tensor]:
+    """Return what decides in which slices the users of a batch are, int64 [B] each."""
+    length_B = history_lengths(batch.history)
+    if isinstance(batch, LabelBatch):
+        return {"history_length": length_B, "label": batch.labels}
+    return {"history_length": length_B, "middle_game": middle_games(batch.targets)}
+
+
+def slice_columns(dataset: RankingDataset, facts: Mapping[str, NDArray[np.int64]]) -> dict[str, pa.Array]:
+    """Return the columns of users_test.parquet for the facts of `slice_facts`, [N] each."""
+    columns = {"history_length": pa.array(facts["history_length"])}
+    if "label" in facts:
+        return columns | {"label": pa.array(dataset.manifest.labels).take(pa.array(facts["label"]))}
+    popularity_G = dataset.games()["popularity"].to_numpy()
+    return columns | {"popularity": pa.array(popularity_slices(popularity_G, facts["middle_game"]))}
 
 
 def history_lengths(history_BL: Tensor) -> Tensor:
@@ -65,12 +87,24 @@ def popularity_slices(popularity_G: NDArray[np.int64], ids_N: NDArray[np.int64])
 
 
 def slice_members(users: pa.Table) -> dict[str, NDArray[np.bool_]]:
-    """Return which rows of users_test.parquet are in each of `SLICES`, bool [N].
+    """Return which rows of users_test.parquet are in each slice, bool [N].
 
-    A user is in one slice of popularity and in one of history length.
+    A user is in one slice of history length, and in one of popularity or, if its label is frequent, of label.
     """
-    popularity_N, length_N = (users[name].to_numpy() for name in ("popularity", "history_length"))
+    length_N = users["history_length"].to_numpy()
+    if "label" in users.column_names:
+        label_N = users["label"].to_numpy()
+        names, counts = np.unique(label_N, return_counts=True)
+        first = {f"{_LABEL}{name}": label_N == name for name in names[np.argsort(-counts, kind="stable")][:MOST_LABELS]}
+    else:
+        popularity_N = users["popularity"].to_numpy()
+        first = {name: popularity_N == name for name in _POPULARITY}
     return {
-        **{name: popularity_N == name for name in _POPULARITY},
+        **first,
         **{name: (least <= length_N) & (length_N <= most) for name, (_, least, most) in _HISTORY.items()},
     }
+
+
+def slice_words(name: str) -> str:
+    """Return what tables call a slice."""
+    return f"label: {name.removeprefix(_LABEL)}" if name.startswith(_LABEL) else SLICES[name]

@@ -1,28 +1,29 @@
 """Callbacks room (floor 4): the closing table, plain text from a flat summary."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from memcom_rank.callbacks.intervals import SLICED
-from memcom_rank.callbacks.slices import SLICES
-
-_COLUMNS = ("ndcg@10", "ndcg", "recall@10", "mrr", "coverage@10")
+from memcom_rank.callbacks.slices import slice_words
 
 
-def summary_table(summary: Mapping[str, Any], stage: str) -> str:
+def summary_table(summary: Mapping[str, Any], stage: str, *, role: str, columns: Sequence[str], sliced: str) -> str:
     """Return the table that closes a run.
 
     Args:
         summary: flat keys as in summary.json.
         stage: "val" or "test": whose metrics are shown.
+        role: what the model is, say "ranker".
+        columns: metrics to show, where they were measured.
+        sliced: the metric that is shown by slice.
     """
-    columns = [c for c in _COLUMNS if f"{stage}.{c}" in summary]
+    columns = [c for c in columns if f"{stage}.{c}" in summary]
     technique = f"{summary['embedding.technique']} ({summary['embedding.ratio']:.1f}x smaller)"
-    rows = [_row(f"ranker, {technique}", [summary[f"{stage}.{c}"] for c in columns])]
+    rows = [_row(f"{role}, {technique}", [summary[f"{stage}.{c}"] for c in columns])]
     if f"{stage}.users" in summary:  # a test, which knows its users one by one
         for label, end in (("  95% interval over users, from", "low"), ("  to", "high")):
             rows.append(_row(label, [summary.get(f"{stage}.{c}.{end}") for c in columns]))
-    for name in ("popularity", "ease"):
+    for name in _named(summary, r"baselines\.([^.]+)\."):
         values = [summary.get(f"baselines.{name}.{c}") for c in columns]
         reason = summary.get(f"baselines.{name}.skipped")
         rows.append(f"{name:34s}skipped: {reason}" if reason else _row(name, values))
@@ -31,7 +32,7 @@ def summary_table(summary: Mapping[str, Any], stage: str) -> str:
         rows.append(_row("best possible (Bayes)", bayes))
     head = f"{stage:34s}" + "".join(f"{c:>12s}" for c in columns)
     line = "-" * len(head)
-    parts = [[head], rows, _slices(summary, stage), _sizes(summary)]
+    parts = [[head], rows, _slices(summary, stage, sliced), _sizes(summary)]
     return "\n".join(["", *(text for part in parts if part for text in (line, *part)), line, *_places(summary), ""])
 
 
@@ -39,15 +40,20 @@ def _row(name: str, values: list[float | None]) -> str:
     return f"{name:34s}" + "".join(f"{value:12.4f}" if value is not None else f"{'-':>12s}" for value in values)
 
 
-def _slices(summary: Mapping[str, Any], stage: str) -> list[str]:
+def _named(summary: Mapping[str, Any], key: str) -> list[str]:
+    """Return what stands in the keys that begin like `key`, each once and in order."""
+    return list(dict.fromkeys(found[1] for name in summary if (found := re.match(key, name))))
+
+
+def _slices(summary: Mapping[str, Any], stage: str, sliced: str) -> list[str]:
     """One line a slice that has users."""
     lines = []
-    for name, label in SLICES.items():
+    for name in _named(summary, rf"{stage}\.slices\.(.+)\.users$"):
         key = f"{stage}.slices.{name}"
-        if summary.get(f"{key}.users"):
-            values = [summary[f"{key}.{SLICED}{end}"] for end in ("", ".low", ".high")]
-            lines.append(_row(label, values) + f"{summary[f'{key}.users']:12,d}")
-    head = f"{'slice of the users':34s}{SLICED:>12s}{'95% from':>12s}{'to':>12s}{'users':>12s}"
+        if summary[f"{key}.users"]:
+            values = [summary[f"{key}.{sliced}{end}"] for end in ("", ".low", ".high")]
+            lines.append(_row(slice_words(name), values) + f"{summary[f'{key}.users']:12,d}")
+    head = f"{'slice of the users':34s}{sliced:>12s}{'95% from':>12s}{'to':>12s}{'users':>12s}"
     return [head, *lines] if lines else []
 
 

@@ -8,15 +8,14 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from memcom_rank.contract.schemas import PADDING_ID
-from memcom_rank.data import TrainBatch
+from memcom_rank.data import LabelBatch, TrainBatch
 
 
 class TrainingMeter(Callback):
     """Logs `train/loss_epoch`, the mean over steps and ranks, and `train/rows_per_second`, validation not counted.
 
-    A row is one (history, held game), whatever it is compared with; rows of all ranks count. After a resume inside an
-    epoch both figures cover the rest of it.
+    A row is one (history, held game), whatever it is compared with, or one (history, label); rows of all ranks count.
+    After a resume inside an epoch both figures cover the rest of it.
     """
 
     def __init__(self) -> None:
@@ -34,12 +33,12 @@ class TrainingMeter(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Mapping[str, Any],  # type: ignore[override]  # what Lightning makes of our tasks' loss
-        batch: TrainBatch,
+        batch: TrainBatch | LabelBatch,
         batch_idx: int,
     ) -> None:
         """Keep what a step came to; not read before the end of the epoch, so that a GPU is not waited for."""
         self._losses.append(outputs["loss"].detach())
-        self._rows.append((batch.held != PADDING_ID).sum())
+        self._rows.append(batch.examples)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop the clock."""

@@ -3,24 +3,25 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from memcom_rank.callbacks.parts import write_joined
-from memcom_rank.callbacks.slices import history_lengths, middle_games, popularity_slices
-from memcom_rank.data import QueryBatch, RankingDataset
+from memcom_rank.callbacks.slices import slice_columns, slice_facts
+from memcom_rank.data import LabelBatch, QueryBatch, RankingDataset
 
 USER_METRICS_FILE = "users_test.parquet"
 
 
 class UserMetricsWriter(Callback):
-    """Writes one row per test user: user, ndcg@10, recall@10, ..., and its slices; in the dataset's order of users.
+    """Writes one row per test user: user, each metric of the task, and its slices; in the dataset's order of users.
 
-    A metric's mean is the run's. `history_length` is how many games the ranker saw; `popularity` (head, middle, tail or
-    unknown) is that of the held-out game, of several the middle one in order of popularity. Every process writes its
-    users, rank 0 joins the parts.
+    A metric's mean is the run's. `history_length` is how many games the model saw; `popularity` (head, middle, tail or
+    unknown) is that of the held-out game, of several the middle one in order of popularity; where users have labels,
+    `label` is in its place. Every process writes its users, rank 0 joins the parts.
 
     Args:
         folder: the run's folder; only rank 0's counts.
@@ -35,13 +36,12 @@ class UserMetricsWriter(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Mapping[str, Tensor],  # type: ignore[override]  # what our tasks' test_step returns
-        batch: QueryBatch,
+        batch: QueryBatch | LabelBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
         """Keep a batch's user rows, metrics and slices."""
-        slices = {"history_length": history_lengths(batch.history), "middle_game": middle_games(batch.targets)}
-        self._batches.append({key: value.cpu() for key, value in {**outputs, **slices}.items()})
+        self._batches.append({key: value.cpu() for key, value in {**outputs, **slice_facts(batch)}.items()})
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
@@ -52,5 +52,6 @@ class UserMetricsWriter(Callback):
     def _table(self, dataset: RankingDataset) -> pa.Table:
         found = {key: torch.cat([batch[key] for batch in self._batches]).numpy() for key in self._batches[0]}
         row = pa.array(found.pop("row"))
-        popularity = popularity_slices(dataset.games()["popularity"].to_numpy(), found.pop("middle_game"))
-        return pa.table({"row": row, "user": dataset.user_ids().take(row), **found, "popularity": popularity})
+        slices = slice_columns(dataset, found)
+        metrics = {key: values for key, values in found.items() if np.issubdtype(values.dtype, np.floating)}
+        return pa.table({"row": row, "user": dataset.user_ids().take(row), **metrics, **slices})

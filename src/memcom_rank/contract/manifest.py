@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from memcom_rank.contract.errors import DatasetError
-from memcom_rank.contract.schemas import FIRST_GAME_ID, ID_TYPES, TABLES, file_name
+from memcom_rank.contract.schemas import FIRST_GAME_ID, ID_TYPES, LABELS, TABLES, file_name
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: labels
 MANIFEST_FILE = "manifest.json"
 _REBUILD = "rebuild the dataset with: python -m data_prep build --overwrite"
 
@@ -41,6 +41,7 @@ class Manifest:
         splits: statistics of each split.
         references: known figures of the data itself, e.g. {"synthetic.bayes.ndcg@10": 0.31}.
         digest: sha256 over the contents of the Parquet tables.
+        labels: names of the labels, sorted; none where games are held out.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Manifest:
     splits: dict[str, dict[str, float]]
     references: dict[str, float]
     digest: str
+    labels: list[str] = dataclasses.field(default_factory=list)
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -105,10 +107,12 @@ def content_digest(folder: Path) -> str:
     """Return "sha256:..." over names, types and values of every table.
 
     It does not depend on compression, row groups, metadata or the name of a list's element: each column is hashed as a
-    few unbroken streams (lengths, nulls, values), however the file was cut.
+    few unbroken streams (lengths, nulls, values), however the file was cut. Without labels it is what it was before
+    there were any.
     """
     total = hashlib.sha256()
-    for table in TABLES:
+    labelled = (folder / file_name(LABELS)).exists()
+    for table in (*TABLES, *[LABELS] * labelled):
         with pq.ParquetFile(folder / file_name(table)) as file:
             columns = file.schema_arrow
             streams: dict[str, Any] = {}

@@ -2,6 +2,10 @@
 
 Game ids: 0 is padding, 1 is the unknown game, real games start at 2 by descending training popularity.
 A user's `row` is its position in histories.parquet; the other tables refer to users by it.
+
+A dataset is of one of two kinds. Of held-out games: a user's training games are its history, other games are held out.
+Labelled: whole users are held out, all their games are their history, games that no training user has have id 1, the
+tables of held-out games and of pairs are empty, and labels.parquet says who is in which split with which label.
 """
 
 import pyarrow as pa
@@ -17,6 +21,10 @@ GRADE_OWNED = 1  # owned, never played; grades above are play-time bins; a game 
 
 HISTORIES, PAIRS, VALIDATION, TEST, GAMES = "histories", "pairs", "validation", "test", "games"
 TABLES = (HISTORIES, PAIRS, VALIDATION, TEST, GAMES)
+LABELS = "labels"  # beside `TABLES` in a labelled dataset, and in no other
+TRAIN = "train"
+SPLITS = (TRAIN, VALIDATION, TEST)
+MAX_LABELS = 1_000
 
 _ID = pa.null()  # stands for the source's own id type: int64 or string, named in the manifest
 _GAMES = [("games", pa.list_(pa.int32())), ("grades", pa.list_(pa.int8()))]
@@ -31,6 +39,8 @@ _SCHEMAS: dict[str, list[tuple[str, pa.DataType]]] = {
     TEST: [("row", pa.int32()), *_GAMES],
     # sorted by id; popularity counts training users
     GAMES: [("id", pa.int32()), ("game", _ID), ("title", pa.string()), ("popularity", pa.int64())],
+    # one row per user, sorted by row; split is one of `SPLITS`, label one of the manifest's `labels`
+    LABELS: [("row", pa.int32()), ("split", pa.string()), ("label", pa.string())],
 }
 
 ID_TYPES = {"int64": pa.int64(), "string": pa.string()}
@@ -45,7 +55,7 @@ def schema(table: str, *, user_type: str, game_type: str) -> pa.Schema:
     """Return the Arrow schema of `table`, with the source's own id types filled in.
 
     Args:
-        table: one of `TABLES`.
+        table: one of `TABLES`, or `LABELS`.
         user_type: "int64" or "string".
         game_type: "int64" or "string".
     """

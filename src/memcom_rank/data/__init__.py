@@ -2,6 +2,7 @@
 
 from memcom_rank.data.batches import QueryBatch, TrainBatch
 from memcom_rank.data.dataset import RankingDataset
+from memcom_rank.data.labels import LabelBatch
 from memcom_rank.data.module import RankingData
 
-__all__ = ["QueryBatch", "RankingData", "RankingDataset", "TrainBatch"]
+__all__ = ["LabelBatch", "QueryBatch", "RankingData", "RankingDataset", "TrainBatch"]

@@ -46,6 +46,11 @@ class TrainBatch(NamedTuple):
     other: Tensor
     weights: Tensor
 
+    @property
+    def examples(self) -> Tensor:
+        """How many rows of (history, hidden game) the step has, a whole number on the batch's device."""
+        return (self.held != PADDING_ID).sum()
+
 
 class QueryBatch(NamedTuple):
     """One evaluation step. All ids are int64, padded with 0.

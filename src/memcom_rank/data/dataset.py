@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
@@ -14,7 +15,9 @@ from memcom_rank.contract.schemas import (
     FIRST_GAME_ID,
     GAMES,
     HISTORIES,
+    LABELS,
     PAIRS,
+    SPLITS,
     TEST,
     UNKNOWN_ID,
     VALIDATION,
@@ -56,6 +59,8 @@ class RankingDataset:
         preferred: int64 [num_pairs], the more played game of each pair.
         other: int64 [num_pairs], the less played one.
         pair_weights: float32 [num_pairs].
+        labels: int64 [num_users], each user's place in the manifest's `labels`; empty where there are none. In a
+            labelled dataset histories hold all games of a user, the unknown one too.
 
     Raises:
         DatasetError: missing, damaged, of another version, or not as its manifest says.
@@ -75,6 +80,11 @@ class RankingDataset:
         for name, ids in (("preferred", self.preferred), ("other", self.other)):
             self._check_range(PAIRS, name, ids, FIRST_GAME_ID, self.manifest.num_ids)
         self.pair_weights = torch.from_numpy(pairs["weight"].to_numpy().copy())
+        self.labels, self._splits = self._labelled() if self.manifest.labels else (torch.empty(0), torch.empty(0))
+
+    def labelled(self, split: str) -> Tensor:
+        """Return int64 [N], the users of "train", "validation" or "test", of a labelled dataset."""
+        return (self._splits == SPLITS.index(split)).nonzero()[:, 0]
 
     def queries(self, split: str) -> Queries:
         """Return the evaluated users of `split` ("validation" or "test") with their histories and held-out games."""
@@ -112,6 +122,22 @@ class RankingDataset:
         """Return games.parquet: id, game (the source's own id), title, popularity."""
         return self._read(GAMES, None)
 
+    def _labelled(self) -> tuple[Tensor, Tensor]:
+        """Return every user's label and split, int64 [num_users] each, as places in `labels` and `SPLITS`."""
+        table, found = self._read(LABELS, None), []
+        rows = _tensor(table["row"])
+        for name, known in (("label", self.manifest.labels), ("split", SPLITS)):
+            places = pc.index_in(table[name], value_set=pa.array(known))
+            if places.null_count or not torch.equal(rows, torch.arange(self.manifest.num_users)):
+                odd = table.filter(pc.is_null(places))[name].unique().to_pylist() or "not one row for each user"
+                raise DatasetError(
+                    f"{self.path / file_name(LABELS)} does not fit its manifest: {name} {odd}",
+                    wanted=f"a row for each of {self.manifest.num_users} users, {name} one of {', '.join(known)}",
+                    fix=_REBUILD,
+                )
+            found.append(_tensor(places))
+        return found[0], found[1]
+
     def _held_out(self, split: str) -> tuple[Tensor, Ragged, Ragged]:
         table = self._read(split, ["row", "games", "grades"])
         rows = _tensor(table["row"])
@@ -120,7 +146,8 @@ class RankingDataset:
 
     def _games(self, name: str, table: pa.Table) -> Ragged:
         games = Ragged.from_arrow(table["games"])
-        least = FIRST_GAME_ID if name == HISTORIES else UNKNOWN_ID  # only held-out games may be unknown in training
+        # only held-out games may be unknown in training, and games of held-out users
+        least = FIRST_GAME_ID if name == HISTORIES and not self.manifest.labels else UNKNOWN_ID
         self._check_range(name, "games", games.values, least, self.manifest.num_ids)
         return games
 

@@ -5,19 +5,22 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Sampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from memcom_rank.contract.errors import ConfigError, DatasetError
-from memcom_rank.contract.schemas import TEST, VALIDATION
+from memcom_rank.contract.schemas import SPLITS, TEST, TRAIN, VALIDATION
 from memcom_rank.data.batches import BatchKey, QueryBatch, QueryBatches, TrainBatch, TrainBatches
 from memcom_rank.data.dataset import Queries, RankingDataset
+from memcom_rank.data.labels import LabelBatch, LabelBatches
 from memcom_rank.data.shards import QueryShard, TrainLoader, TrainShard
 
 _MAX_SCORES = 2**24  # scores held at once in evaluation: 64 MB of float32, whatever the catalogue
+_MOST_USERS = 1024  # of an evaluation step
 
 
 class RankingData(LightningDataModule):
-    """Batches of one dataset folder, made by `python -m data_prep build`.
+    """Batches of one dataset folder, made by `python -m data_prep build`: of `LabelBatch` if it is labelled.
 
     Args:
         path: the dataset folder. The default is a synthetic world, built on first use.
@@ -25,6 +28,7 @@ class RankingData(LightningDataModule):
         num_negatives: games sampled for every step; a user's hidden games are compared with those it has not. 0 for
             classifiers, which compare with the whole catalogue.
         keep_share: least and greatest share of a history that the ranker sees in a step; the rest is hidden from it.
+            The least is below 1, except with labels.
         max_history: most games of a user that one training step uses; of a longer history a random part.
         num_graded: graded pairs (more played against less played) per user and step; 0 for none.
         forget_share: share of history games replaced by the unknown game, which trains its vector.
@@ -55,15 +59,16 @@ class RankingData(LightningDataModule):
         _at_least(0, num_negatives=num_negatives, num_graded=num_graded, num_workers=num_workers)
         if not 0 <= forget_share < 1:
             raise ConfigError(f"data.forget_share is {forget_share}", wanted="0 <= share < 1", fix="try 0.01")
-        if not 0 <= keep_share[0] <= keep_share[1] <= 1 or not keep_share[0] < 1:
+        self.path, self.batch_size, self.num_workers, self.seed = Path(path), batch_size, num_workers, seed
+        self.dataset = RankingDataset(path)
+        self.num_ids, self.num_labels = self.dataset.manifest.num_ids, len(self.dataset.manifest.labels)
+        nothing_hidden = keep_share[0] == 1 and not self.num_labels
+        if not 0 <= keep_share[0] <= keep_share[1] <= 1 or nothing_hidden:
             raise ConfigError(
                 f"data.keep_share is {keep_share}",
                 wanted="0 <= least <= greatest <= 1, least below 1",
                 fix="try [0.7, 1.0]",
             )
-        self.path, self.batch_size, self.num_workers, self.seed = Path(path), batch_size, num_workers, seed
-        self.dataset = RankingDataset(path)
-        self.num_ids = self.dataset.manifest.num_ids
         self._train = TrainBatches(
             self.dataset,
             num_negatives=num_negatives,
@@ -73,8 +78,13 @@ class RankingData(LightningDataModule):
             forget_share=forget_share,
         )
 
-    def train_dataloader(self) -> DataLoader[TrainBatch]:
-        """Return this rank's training steps: users with a game to see and one to hide, in a new order every epoch."""
+    def train_dataloader(self) -> DataLoader[TrainBatch] | DataLoader[LabelBatch]:
+        """Return this rank's training steps: users with a game to see and one to hide, in a new order every epoch.
+
+        With labels: all training users.
+        """
+        if self.num_labels:
+            return self._train_loader(LabelBatches(self.dataset, self._train), self.dataset.labelled(TRAIN))
         rows = (self.dataset.histories.lengths > 1).nonzero()[:, 0]
         if not len(rows):
             raise DatasetError(
@@ -82,33 +92,42 @@ class RankingData(LightningDataModule):
                 wanted="users with two games or more in training",
                 fix="check the log",
             )
-        rank, world_size = self._place()
-        shard = TrainShard(rows, self.batch_size, seed=self.seed, rank=rank, world_size=world_size)
-        return TrainLoader(self._train, **self._options(shard))
+        return self._train_loader(self._train, rows)
 
-    def val_dataloader(self) -> DataLoader[QueryBatch]:
+    def val_dataloader(self) -> DataLoader[QueryBatch] | DataLoader[LabelBatch]:
         """Return this rank's share of the validation users."""
-        return self.query_loader(self._held_out(VALIDATION))
+        return self.label_loader(VALIDATION) if self.num_labels else self.query_loader(self._held_out(VALIDATION))
 
-    def test_dataloader(self) -> DataLoader[QueryBatch]:
+    def test_dataloader(self) -> DataLoader[QueryBatch] | DataLoader[LabelBatch]:
         """Return this rank's share of the test users."""
-        return self.query_loader(self._held_out(TEST))
+        return self.label_loader(TEST) if self.num_labels else self.query_loader(self._held_out(TEST))
 
-    def predict_dataloader(self) -> DataLoader[QueryBatch]:
+    def predict_dataloader(self) -> DataLoader[QueryBatch] | DataLoader[LabelBatch]:
         """Return this rank's share of all users, each with all games known of it."""
-        return self.query_loader(self.dataset.everything())
+        return self.label_loader(*SPLITS) if self.num_labels else self.query_loader(self.dataset.everything())
+
+    def label_loader(
+        self, *splits: str, rank: int | None = None, world_size: int | None = None
+    ) -> DataLoader[LabelBatch]:
+        """Return this rank's share of the users of `splits`, or another's, with their labels and whole histories."""
+        rows = torch.cat([self.dataset.labelled(split) for split in splits])
+        order = rows[self.dataset.histories.lengths[rows].argsort(stable=True)]  # so that a batch holds little padding
+        shard = self._query_shard(order, _MOST_USERS, rank, world_size)
+        return DataLoader(LabelBatches(self.dataset), **self._options(shard))
 
     def query_loader(
         self, queries: Queries, *, rank: int | None = None, world_size: int | None = None
     ) -> DataLoader[QueryBatch]:
         """Return this rank's share of `queries`, or another's; batches are as large as `_MAX_SCORES` allows."""
         batches = QueryBatches(queries)
-        own_rank, own_world_size = self._place()
-        rank = own_rank if rank is None else rank
-        world_size = own_world_size if world_size is None else world_size
-        size = min(max(_MAX_SCORES // self.num_ids, 1), 1024)
-        shard = QueryShard(batches.order(), size, rank=rank, world_size=world_size)
+        size = min(max(_MAX_SCORES // self.num_ids, 1), _MOST_USERS)
+        shard = self._query_shard(batches.order(), size, rank, world_size)
         return DataLoader(batches, **self._options(shard))
+
+    def _train_loader(self, batches: Dataset[TrainBatch] | Dataset[LabelBatch], rows: Tensor) -> TrainLoader:
+        rank, world_size = self._place()
+        shard = TrainShard(rows, self.batch_size, seed=self.seed, rank=rank, world_size=world_size)
+        return TrainLoader(batches, **self._options(shard))
 
     def _held_out(self, split: str) -> Queries:
         queries = self.dataset.queries(split)
@@ -119,6 +138,12 @@ class RankingData(LightningDataModule):
                 fix="rebuild it with another --split or a smaller --min-games",
             )
         return queries
+
+    def _query_shard(self, order: Tensor, size: int, rank: int | None, world_size: int | None) -> QueryShard:
+        own_rank, own_world_size = self._place()
+        rank = own_rank if rank is None else rank
+        world_size = own_world_size if world_size is None else world_size
+        return QueryShard(order, size, rank=rank, world_size=world_size)
 
     def _place(self) -> tuple[int, int]:
         trainer = self.trainer

@@ -5,13 +5,13 @@ already sharded and calls `set_epoch`; DataLoader workers share out the keys of 
 """
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
-from memcom_rank.data.batches import BatchKey, TrainBatch
+from memcom_rank.data.batches import BatchKey
 
 _MASK = (1 << 63) - 1
 
@@ -71,8 +71,8 @@ class QueryShard(DistributedSampler[BatchKey]):
         """Evaluation has no epochs: the order is always the same."""
 
 
-class TrainLoader(DataLoader[TrainBatch]):
-    """A loader of a `TrainShard` that can be taken up inside an epoch.
+class TrainLoader(DataLoader[Any]):
+    """A loader of a `TrainShard`, of `TrainBatch` or `LabelBatch`, that can be taken up inside an epoch.
 
     Lightning saves `state_dict` with every checkpoint and restores it before the first batch. Steps are counted as they
     are handed out, whatever workers have prepared ahead. Nothing is prepared before the first batch is asked for:
@@ -81,7 +81,7 @@ class TrainLoader(DataLoader[TrainBatch]):
 
     _resume = _taken = (0, 0)  # epoch, steps of it: to begin after, handed out
 
-    def __iter__(self) -> Iterator[TrainBatch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         shard = cast(TrainShard, self.sampler)
         epoch, steps = self._resume
         shard.first_step = steps if epoch == shard.epoch else 0

@@ -2,6 +2,7 @@
 
 from memcom_rank.metrics.coverage import Coverage
 from memcom_rank.metrics.graded_ndcg import GradedNDCG, graded_ndcg
+from memcom_rank.metrics.label_accuracy import LabelAccuracy, LabelMetrics
 from memcom_rank.metrics.mrr import MRR, reciprocal_rank
 from memcom_rank.metrics.ndcg import NDCG, ndcg
 from memcom_rank.metrics.ranking_metrics import RankingMetrics
@@ -13,6 +14,8 @@ __all__ = [
     "NDCG",
     "Coverage",
     "GradedNDCG",
+    "LabelAccuracy",
+    "LabelMetrics",
     "RankingMetrics",
     "Recall",
     "TargetRanks",

@@ -70,6 +70,10 @@ class RankingMetrics(nn.Module):
         """Return the values of each user, float64 [B], by key; coverage is no metric of a user and is left out."""
         return {key: cast(UserMean, metric).values(ranks) for key, metric in self.ranked.items()}
 
+    def keys(self) -> list[str]:
+        """Return the keys of `compute`."""
+        return [*self.ranked, *self.covered]
+
     def compute(self) -> dict[str, Tensor]:
         """Return all values over all batches and ranks, float64 scalars, by key."""
         return {key: metric.compute() for part in (self.ranked, self.covered) for key, metric in _metrics(part).items()}

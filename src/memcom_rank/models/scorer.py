@@ -1,4 +1,4 @@
-"""Models room (floor 2): what every model is to tasks and reports: a compressed embedding and scores of all games."""
+"""Models room (floor 2): what every model is to tasks and reports: a compressed embedding and scores of classes."""
 
 import abc
 
@@ -8,7 +8,7 @@ from memcom_rank.embeddings import CompressedEmbedding
 
 
 class Scorer(nn.Module, abc.ABC):
-    """Scores every game for a history of games.
+    """Scores every game, or every label, for a history of games.
 
     Args:
         embedding: the compressed table that histories are looked up in, vocabulary V.
@@ -20,7 +20,10 @@ class Scorer(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def forward(self, history_BL: Tensor) -> Tensor:
-        """Return scores [B, V] of every id for int64 histories padded with 0; those of ids 0 and 1 mean nothing."""
+        """Return scores [B, V] of every id for int64 histories padded with 0; those of ids 0 and 1 mean nothing.
+
+        Of a network over C labels: [B, C].
+        """
 
     @property
     def num_bytes(self) -> int:

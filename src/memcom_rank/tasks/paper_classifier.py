@@ -48,8 +48,6 @@ class PaperClassifier(RankingTask):
     ) -> None:
         super().__init__(num_ids, learning_rate=learning_rate, ks=ks, top_k=top_k)
         self.ranker = PaperNetwork(embedding(num_ids, dim), widths=widths, dropout=dropout)
-        # DDP would send batch statistics before every step of an evaluation too, and ranks differ in how many they have
-        self._ddp_params_and_buffers_to_ignore = [f"ranker.{name}" for name, _ in self.ranker.named_buffers()]
 
     def begin(self, data: RankingData) -> None:
         """Look at the batches.
@@ -58,15 +56,19 @@ class PaperClassifier(RankingTask):
             ConfigError: negatives or graded pairs are drawn, or batch normalisation would see one user at a time.
         """
         refuse_sampling(data)
-        if data.batch_size < 2:
-            raise ConfigError("data.batch_size is 1", wanted="2 or more for BatchNorm", fix="try 1024")
+        refuse_single_users(data)
 
     def loss(self, batch: TrainBatch) -> Tensor:
         """Return the cross entropy of the hidden games, every one counting 1."""
         everyone_B = torch.ones(len(batch.held), device=self.device)
         return softmax_loss(self(batch.history), batch.held, batch.owned, everyone_B)
 
-    def on_validation_start(self) -> None:
-        """Give every rank the batch statistics of rank 0, which are those that a checkpoint holds."""
-        for buffer in self.ranker.buffers():
-            buffer.copy_(self.trainer.strategy.broadcast(buffer))
+
+def refuse_single_users(data: RankingData) -> None:
+    """Refuse batches that cannot be normalised.
+
+    Raises:
+        ConfigError: batch normalisation would see one user at a time.
+    """
+    if data.batch_size < 2:
+        raise ConfigError("data.batch_size is 1", wanted="2 or more for BatchNorm", fix="try 1024")

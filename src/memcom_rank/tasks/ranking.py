@@ -1,48 +1,42 @@
-"""Tasks room (floor 3): what every task shares: evaluation, optimizer, log keys, and checkpoints true to their dataset.
+"""Tasks room (floor 3): what every task that ranks games shares: steps and evaluation over the whole catalogue.
 
 A task adds its scorer and its loss.
 """
 
 import abc
-import math
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
-from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
-from memcom_rank.contract.errors import CheckpointError
+from memcom_rank.contract.errors import ConfigError
 from memcom_rank.data import QueryBatch, RankingData, TrainBatch
 from memcom_rank.metrics import RankingMetrics, top_games
 from memcom_rank.models import Scorer
+from memcom_rank.tasks.task import Task
 
 
-class RankingTask(LightningModule, abc.ABC):
+class RankingTask(Task):
     """Trains a scorer of games on hidden games, and measures how it ranks the whole catalogue.
 
     A subclass sets `self.ranker` in its constructor and implements `loss` and `begin`.
 
     Args:
         num_ids: vocabulary of the dataset, padding and unknown included.
-        learning_rate: of Adam's first step; it falls to 0 over the run, see `configure_optimizers`.
+        learning_rate: of Adam's first step; it falls to 0 over the run.
         ks: cutoffs of the metrics; null is the full catalogue.
         top_k: games per user that `predict` returns.
     """
 
+    role = "ranker"
+    headline = "ndcg@10"
+    columns = ("ndcg@10", "ndcg", "recall@10", "mrr", "coverage@10")
     ranker: Scorer
+    validation_metrics: RankingMetrics
 
     def __init__(self, num_ids: int, *, learning_rate: float, ks: Sequence[int | None], top_k: int) -> None:
-        super().__init__()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
-            self.save_hyperparameters(logger=False)  # those of the subclass's constructor
-        # settings where the command line made them; made in Python they are objects, which no checkpoint should hold
-        self.remove_ignored_hparams([name for name, value in self.hparams.items() if callable(value)])
-        self.learning_rate, self.top_k = learning_rate, top_k
+        super().__init__(learning_rate=learning_rate)
+        self.top_k = top_k
         self.validation_metrics = RankingMetrics(ks, num_ids)
         self.test_metrics = RankingMetrics(ks, num_ids)
 
@@ -50,15 +44,23 @@ class RankingTask(LightningModule, abc.ABC):
     def loss(self, batch: TrainBatch) -> Tensor:
         """Return the loss of a training step, a scalar."""
 
-    @abc.abstractmethod
-    def begin(self, data: RankingData) -> None:
-        """Look at the dataset before training; refuse settings that do not fit this task with a ConfigError."""
+    @property
+    def scorer(self) -> Scorer:
+        """See the base."""
+        return self.ranker
 
-    def setup(self, stage: str) -> None:
-        """Let the task look at what it will train on."""
-        data = getattr(self.trainer, "datamodule", None)
-        if stage == "fit" and data is not None:
-            self.begin(data)
+    def check(self, data: RankingData) -> None:
+        """Look at the dataset.
+
+        Raises:
+            ConfigError: it has labels, and no held-out games.
+        """
+        if data.num_labels:
+            raise ConfigError(
+                f"{type(self).__name__} on '{data.path}', a dataset of {data.num_labels} labels",
+                wanted="a dataset of held-out games, built without --label",
+                fix="use --config classifier_label.yaml, or pass another --data.path",
+            )
 
     def forward(self, history_BL: Tensor) -> Tensor:
         """Return scores [B, num_ids] of all games for histories of ids padded with 0."""
@@ -93,47 +95,3 @@ class RankingTask(LightningModule, abc.ABC):
         """Return user rows [B], the best `top_k` game ids [B, k] and their scores [B, k], seen games removed."""
         ids_Bk, scores_Bk = top_games(self(batch.history), batch.history, self.top_k)
         return batch.rows, ids_Bk, scores_Bk
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return Adam with half a cosine of learning rates, from `learning_rate` down to 0 over the steps of the run.
-
-        A run taken up with more epochs goes on at the rate that a run of the new length has there; one without an end
-        (`max_epochs` -1) keeps its rate.
-        """
-        fused = not self.trainer.gradient_clip_val  # the fastest; Lightning refuses to clip for it in mixed precision
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=fused)
-        cosine = LambdaLR(optimizer, lambda step: (1 + math.cos(math.pi * min(step / self._steps(), 1))) / 2)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
-
-    def _steps(self) -> float:
-        """Return the steps of the whole run, infinite before its loader is made.
-
-        Lightning's own estimate would make the loader at once, too early for a run taken up inside an epoch.
-        """
-        trainer = self.trainer
-        epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else math.inf
-        steps = epochs * trainer.num_training_batches / trainer.accumulate_grad_batches
-        return min(steps, trainer.max_steps if trainer.max_steps >= 0 else math.inf)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write into the checkpoint which dataset its ids belong to."""
-        checkpoint["dataset_digest"] = self._dataset_digest()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights whose ids belong to another dataset."""
-        trained, here = checkpoint.get("dataset_digest"), self._dataset_digest()
-        if here is not None and trained != here:
-            raise CheckpointError(
-                f"the checkpoint was trained on the dataset {trained}, and this one is {here}",
-                wanted="the same dataset: game ids mean nothing on another one",
-                fix="pass --data.path with the dataset it was trained on, or train anew",
-            )
-
-    def _dataset_digest(self) -> str | None:
-        data = getattr(self._trainer, "datamodule", None)
-        return None if data is None else str(data.dataset.manifest.digest)
-
-    def _log_metrics(self, stage: str, metrics: RankingMetrics) -> None:
-        values = metrics.compute()  # over all ranks; sync_dist averages equal values and spares a warning
-        self.log_dict({f"{stage}/{key}": value for key, value in values.items()}, sync_dist=True)
-        metrics.reset()
