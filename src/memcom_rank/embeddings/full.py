@@ -37,4 +37,4 @@ class Full(CompressedEmbedding):
 
     def split(self, size: int) -> list[Callable[[], Tensor]]:
         """See the base; the table's gradient is put together once, where every lookup would make one of its size."""
-        return [lambda part_TD=part_TD: part_TD for part_TD in self.table_VD.split(size)]  # type: ignore[misc]
+        return [lambda part_TD=part_TD: part_TD for part_TD in torch.split(self.table_VD, size)]  # type: ignore[misc]

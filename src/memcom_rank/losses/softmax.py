@@ -42,17 +42,16 @@ def tiled_softmax_loss(tiles: Mapping[int, Tile], hidden_BL: Tensor, owned_BL: T
         tiles: first id of each tile -> what makes its scores [B, T]; together all ids. A single one is made once.
         hidden_BL, owned_BL, weights_B: as for `softmax_loss`.
     """
-    rest, found = [], []
+    rest, hidden_scores_BL = [], torch.zeros_like(hidden_BL)
     for first, tile in tiles.items():
         if len(tiles) == 1:
             rest_B, found_BL = _reduced(tile, first, hidden_BL, owned_BL)
         else:
             rest_B, found_BL = checkpoint(_reduced, tile, first, hidden_BL, owned_BL, use_reentrant=False)
         rest.append(rest_B)
-        found.append(found_BL)
-    with torch.autocast(weights_B.device.type, enabled=False):
-        rest_B, found_BL = torch.stack(rest).logsumexp(0), sum(found)
-        losses_BL = softplus(rest_B[:, None] - found_BL)
+        hidden_scores_BL = hidden_scores_BL + found_BL  # each game is in one tile and 0 in the others
+    with torch.autocast(hidden_BL.device.type, enabled=False):
+        losses_BL = softplus(torch.stack(rest).logsumexp(0)[:, None] - hidden_scores_BL)
         weights_BL = weights_B[:, None].to(losses_BL.dtype) * (hidden_BL != PADDING_ID)
         total = weights_BL.sum()
         return (weights_BL * losses_BL).sum() / torch.where(total > 0, total, 1.0)

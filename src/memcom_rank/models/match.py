@@ -18,7 +18,7 @@ from memcom_rank.embeddings.bag import weighted_bag
 
 Against = Callable[[Tensor], Tensor]  # queries [Q, D] -> scores [Q, C]
 _MAX_EXPONENT = 60.0  # exp, and its sum over the longest history, stay finite in fp32
-_MAX_SCORES = 2**23  # users x games scored at once in training: 32 MB of fp32, whatever the catalogue
+_MAX_SCORES = 6 * 2**20  # users x games scored at once in training: 24 MB of fp32 (32 MB and more are slow to allocate)
 _MAX_LIKENESS = 2**26  # history games x games compared at once: 256 MB of fp32
 
 

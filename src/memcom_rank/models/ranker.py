@@ -52,7 +52,7 @@ class Ranker(Scorer):
         if size >= self.embedding.num_ids:
             return {0: lambda: self._with_bias(self.match.compare(encoded, self.embedding.score))}
         # split: the gradients of slices would each be as long as the catalogue
-        biases: Iterable[Tensor | None] = repeat(None) if self.game_bias is None else self.game_bias.split(size)
+        biases: Iterable[Tensor | None] = repeat(None) if self.game_bias is None else torch.split(self.game_bias, size)
         vectors = self.embedding.split(size)
         return {
             n * size: partial(self._tile, encoded, vectors_TD, bias_T)
