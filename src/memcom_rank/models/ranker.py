@@ -42,7 +42,7 @@ class Ranker(Scorer):
         return scores_BC if self.game_bias is None else scores_BC + self.game_bias[games_C]
 
     def tiles(self, history_BL: Tensor) -> dict[int, Callable[[], Tensor]]:
-        """Return the scores of `forward` in tiles: the first id T of each -> what makes its scores [B, T] when called.
+        """Return the scores of `forward` in tiles: first id of each -> what makes its scores [B, T] when called.
 
         One tile, made as `forward` does, where that fits in the memory that the matcher allows itself. Histories are
         encoded once; a tile can be made again and is the same.

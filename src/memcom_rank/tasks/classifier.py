@@ -21,7 +21,7 @@ from memcom_rank.tasks.ranking import RankingTask
 class Classifier(RankingTask):
     """Names the games that are hidden from a user's history; output and input share one compressed table.
 
-    A step scores users x games, above some million of them in tiles, so that time grows with the catalogue and memory
+    A step scores users x games, above a few million of them in tiles, so that time grows with the catalogue and memory
     does not. With `LogSumExpMatch` that is history games x games: for catalogues up to some ten thousand.
 
     Args:
