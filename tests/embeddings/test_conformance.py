@@ -111,6 +111,21 @@ def test_dense_is_the_reference(embedding, table_VD):
     torch.testing.assert_close(embedding.dense(), table_VD)
 
 
+@pytest.mark.parametrize("size", [1, 7, NUM_IDS - 1, NUM_IDS, 100])
+def test_split_is_the_reference_in_parts_and_so_are_its_gradients(embedding, table_VD, size):
+    parts = [make() for make in embedding.split(size)]
+    assert {len(part) for part in parts[:-1]} <= {size}
+    torch.testing.assert_close(torch.cat(parts)[1:], table_VD[1:])
+    weights = torch.randn(NUM_IDS, DIM, generator=torch.Generator().manual_seed(1))
+    weights[0] = 0  # the padding id's vector is not for use
+    (torch.cat(parts) * weights).sum().backward()
+    found = [parameter.grad.clone() for parameter in embedding.parameters()]
+    embedding.zero_grad()
+    (embedding.dense() * weights).sum().backward()
+    for own, parameter in zip(found, embedding.parameters(), strict=True):
+        torch.testing.assert_close(own, parameter.grad)
+
+
 @pytest.mark.parametrize("side", ["pool", "forward", "score"])
 def test_gradients_equal_those_of_the_reference(row, embedding, side):
     ids_BL, weights_BL, queries_BD = some_ids(4, 9), some_weights(4, 9), some_weights(4, DIM)

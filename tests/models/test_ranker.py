@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from memcom_rank.models import LogSumExpMatch, PoolMatch, Ranker
+from memcom_rank.models import LogSumExpMatch, PoolMatch, Ranker, match
 from tests.models.references import DIM, EMBEDDINGS, HISTORIES, NUM_IDS, pool_scores, stirred
 
 MATCHES = {"pool": PoolMatch, "log_sum_exp": lambda: LogSumExpMatch(match_dim=4)}
@@ -26,6 +26,36 @@ def test_scores_are_match_plus_bias():
 def test_chosen_games_have_their_scores_of_the_whole_catalogue(ranker, games):
     chosen = torch.tensor(games)
     torch.testing.assert_close(ranker.score(HISTORIES, chosen), ranker(HISTORIES)[:, chosen])
+
+
+def allow(monkeypatch, games):
+    """Let training score so many games at once."""
+    monkeypatch.setattr(match, "_MAX_SCORES", len(HISTORIES) * games)
+    monkeypatch.setattr(match, "_MAX_LIKENESS", len(HISTORIES.unique()) * games)
+
+
+@pytest.mark.parametrize("games", [1, 4, 7, NUM_IDS - 1, NUM_IDS])
+def test_tiles_are_the_scores_of_the_whole_catalogue(ranker, monkeypatch, games):
+    allow(monkeypatch, games)
+    tiles = ranker.tiles(HISTORIES)
+    assert [*tiles] == [*range(0, NUM_IDS, games)]
+    scores = torch.cat([make() for make in tiles.values()], 1)
+    torch.testing.assert_close(scores[:, 1:], ranker(HISTORIES)[:, 1:])
+
+
+def test_a_tile_made_again_is_the_same_also_with_dropout(monkeypatch):
+    allow(monkeypatch, 5)
+    ranker = Ranker(EMBEDDINGS["full"](), PoolMatch(dropout=0.5), game_bias=False)
+    tiles, others = ranker.tiles(HISTORIES), ranker.tiles(HISTORIES)
+    for first, make in tiles.items():
+        assert torch.equal(make(), make())
+        assert not torch.equal(make(), others[first]())  # another step draws another
+
+
+def test_few_games_are_scored_at_once_however_many_there_are(ranker, monkeypatch):
+    monkeypatch.setattr(match, "_MAX_SCORES", 1)
+    assert len(ranker.tiles(HISTORIES)) == NUM_IDS  # one game is the least
+    assert {make().shape for make in ranker.tiles(HISTORIES[:0]).values()} == {(0, 1)}
 
 
 def test_a_new_user_gets_the_popular_games(ranker):

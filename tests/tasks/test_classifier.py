@@ -1,12 +1,17 @@
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.data import TrainBatch
+from memcom_rank.embeddings import Full, MEmCom, NaiveHash
 from memcom_rank.models import LogSumExpMatch, PoolMatch
+from memcom_rank.models import match as matching
 from memcom_rank.tasks import Classifier, PaperClassifier
 from tests.data.tiny import write_tables
 from tests.tasks.small import data, fitted, task, trainer, weights
@@ -60,10 +65,91 @@ def test_the_loss_equals_cross_entropy_of_each_hidden_game():
     assert model.training_step(BATCH, 0).item() == pytest.approx(top / bottom, rel=1e-5)
 
 
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+SMALLER = {
+    "full": Full,
+    "memcom": partial(MEmCom, target_ratio=1.5),
+    "memcom_no_bias": partial(MEmCom, bias=False, target_ratio=3),
+    "naive_hash": partial(NaiveHash, target_ratio=2),
+}
+EMBEDDINGS = pytest.mark.parametrize("embedding", SMALLER.values(), ids=SMALLER.keys())
+
+
+def allow(monkeypatch, most):
+    """Let training hold so many scores at once."""
+    monkeypatch.setattr(matching, "_MAX_SCORES", most)
+    monkeypatch.setattr(matching, "_MAX_LIKENESS", most)
+
+
+def step(model, batch):
+    """Return loss and gradients of one step."""
+    model.zero_grad()
+    loss = model.training_step(batch, 0)
+    loss.backward()
+    return loss.detach(), {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+@EMBEDDINGS
 @MATCHES
-def test_a_step_without_hidden_games_changes_nothing(match, precision):
+@pytest.mark.parametrize("game_bias", [False, True])
+@pytest.mark.parametrize("most", [1, 15, 30])  # a game a tile, five and ten of the 18 (fewer for log-sum-exp)
+def test_tiles_give_the_loss_and_gradients_of_the_whole(embedding, match, game_bias, most, monkeypatch):
+    """With the shipped dropout: a step draws it once."""
+    model = task(kind=Classifier, match=match(), embedding=embedding, game_bias=game_bias)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.3)
+    assert len(model.ranker.tiles(BATCH.history)) == 1
+    whole = step(model, BATCH)
+    allow(monkeypatch, most)
+    assert len(model.ranker.tiles(BATCH.history)) > 1
+    torch.testing.assert_close(step(model, BATCH), whole, rtol=1e-5, atol=1e-6)
+
+
+@MATCHES
+def test_a_bf16_step_in_tiles_is_finite_and_close(match, monkeypatch):
+    model = task(kind=Classifier, match=match())
+    whole = step(model, BATCH)
+    allow(monkeypatch, 15)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        tiled = step(model, BATCH)
+    assert tiled[0].dtype == torch.float32
+    torch.testing.assert_close(tiled, whole, rtol=0.05, atol=0.02)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that any operation returns, forward or backward."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        sizes = [leaf.numel() for leaf in tree_leaves(found) if isinstance(leaf, torch.Tensor)]
+        self.elements = max(self.elements, *sizes, 0)
+        return found
+
+
+@EMBEDDINGS
+@MATCHES
+def test_no_tensor_is_users_times_games(embedding, match, monkeypatch):
+    users, games = 40, 1000
+    ids = torch.randint(2, games, (users, 6), generator=torch.Generator().manual_seed(0))
+    batch = BATCH._replace(history=ids[:, :3], held=ids[:, 3:], owned=ids)
+    model, largest = task(games, kind=Classifier, match=match(), embedding=embedding), []
+    for _ in range(2):
+        with Largest() as seen:
+            step(model, batch)
+        largest.append(seen.elements)
+        allow(monkeypatch, 2000)
+    assert largest[0] >= users * games
+    assert largest[1] <= games * 8  # the full table, which has as many rows as there are games
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("most", [15, 2**20], ids=["tiles", "whole"])
+@MATCHES
+def test_a_step_without_hidden_games_changes_nothing(match, most, precision, monkeypatch):
     """Every parameter still has a gradient, as processes that train together need it."""
+    allow(monkeypatch, most)
     model = task(kind=Classifier, match=match())
     with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
         loss = model.training_step(BATCH._replace(held=torch.zeros_like(BATCH.held)), 0)

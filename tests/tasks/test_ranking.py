@@ -1,5 +1,8 @@
 """What every task does alike: metrics, predictions, checkpoints, gradient clipping."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,7 +11,9 @@ from memcom_rank.embeddings import Full
 from memcom_rank.models import LogSumExpMatch
 from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
 from tests.data.tiny import two_clusters
+from tests.tasks import two_processes
 from tests.tasks.small import SMALL_MEMCOM, data, fitted, task, trainer, weights
+from tests.test_distributed import together
 
 KINDS = pytest.mark.parametrize("kind", [RankNet, Classifier, PaperClassifier])
 
@@ -74,3 +79,37 @@ def test_a_checkpoint_of_another_dataset_is_refused(folder, tmp_path, command):
     other = data(str(two_clusters(tmp_path / "other", digest="sha256:1")))
     with pytest.raises(CheckpointError, match="trained on the dataset sha256:0, and this one is sha256:1"):
         getattr(trainer(), command)(task(), other, ckpt_path=tmp_path / "a.ckpt", weights_only=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["Classifier"])
+def test_two_processes_have_the_gradients_of_one_with_the_users_of_both(tmp_path, kind):
+    """The second process hides 1 game where the first hides 8, so a mean of two means would be another."""
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    root = {"PYTHONPATH": os.pathsep.join(paths)}
+    files = [str(tmp_path / f"{processes}.pt") for processes in (1, 2)]
+    commands = [([two_processes.__file__, kind, str(n), file], root) for n, file in enumerate(files, 1)]
+    found = together(tmp_path, *commands)
+    assert [status for status, _, _ in found] == [0, 0], [err for _, _, err in found]
+    one, two = (torch.load(file, weights_only=True) for file in files)
+    assert all(gradient.any() for gradient in one.values())
+    torch.testing.assert_close(two, one, rtol=1e-5, atol=1e-7)
+
+
+def test_a_process_alone_needs_no_others():
+    mean = torch.tensor(2.0)
+    assert RankNet.over_processes(mean, torch.tensor(5.0)) is mean
+
+
+@pytest.mark.parametrize(("totals", "wanted"), [([3.0, 1.0], 2.5), ([0.0, 4.0], 4.0), ([0.0, 0.0], 0.0)])
+def test_the_average_over_processes_is_the_mean_over_their_weights(monkeypatch, totals, wanted):
+    """Means 2 and 4, or 0 where a process has nothing; processes are played one after the other."""
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda total: total.fill_(sum(totals)))
+    means = [mean if total else 0.0 for mean, total in zip((2.0, 4.0), totals, strict=True)]
+    scaled = [
+        RankNet.over_processes(torch.tensor(mean), torch.tensor(total))
+        for mean, total in zip(means, totals, strict=True)
+    ]
+    assert sum(scaled).item() / 2 == wanted

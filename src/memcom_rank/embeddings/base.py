@@ -5,6 +5,8 @@ histories and scores of the whole catalogue. The padding id is the zero vector a
 """
 
 import abc
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +65,14 @@ class CompressedEmbedding(nn.Module, abc.ABC):
         """
         ids_N1 = ids.reshape(-1, 1)
         return self.pool(ids_N1, torch.ones_like(ids_N1)).reshape(*ids.shape, self.dim)
+
+    def split(self, size: int) -> list[Callable[[], Tensor]]:
+        """Return what makes, when called, the vectors [size, dim] of each `size` ids in turn; the last has the rest.
+
+        The padding id's vector means nothing there.
+        """
+        ids_V = torch.arange(self.num_ids, device=next(self.parameters()).device)
+        return [partial(self, ids_T) for ids_T in torch.split(ids_V, size)]
 
     def dense(self) -> Tensor:
         """Return every vector as one table [num_ids, dim]: for tests, exports and small catalogues."""

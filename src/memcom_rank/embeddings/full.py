@@ -1,5 +1,6 @@
 """Embedding room (floor 1): the full table, the uncompressed twin of every comparison: emb(i) = T[i]."""
 
+from collections.abc import Callable
 from typing import final
 
 import torch
@@ -33,3 +34,7 @@ class Full(CompressedEmbedding):
         """See the base."""
         # the padding row stays out of the product, so that it gets no gradient
         return pad(queries_BD @ self.table_VD[1:].T, (1, 0))
+
+    def split(self, size: int) -> list[Callable[[], Tensor]]:
+        """See the base; the table's gradient is put together once, where every lookup would make one of its size."""
+        return [lambda part_TD=part_TD: part_TD for part_TD in torch.split(self.table_VD, size)]  # type: ignore[misc]

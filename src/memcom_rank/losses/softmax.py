@@ -1,15 +1,23 @@
 """Losses room (floor 1): cross entropy of hidden games over the whole catalogue.
 
-Takes scores of all ids -> gives the weighted mean of -log softmax(s_hidden), each hidden game against all games that
-the user has not: the multinomial likelihood of Liang et al. 2018 ("Variational Autoencoders for Collaborative
-Filtering", equation 2), with the user's other games left out of the sum, as they are of its ranking.
+Takes scores of all ids, at once or in tiles -> gives the weighted mean of -log softmax(s_hidden), each hidden game
+against all games that the user has not: the multinomial likelihood of Liang et al. 2018 ("Variational Autoencoders for
+Collaborative Filtering", equation 2), with the user's other games left out of the sum, as they are of its ranking.
+
+Tiles are made again in the backward pass, so that users x games are never held (Cheng et al. 2024, "Breaking the Memory
+Barrier: Near Infinite Batch Size Scaling for Contrastive Loss", arXiv 2410.17243).
 """
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
+from torch.utils.checkpoint import checkpoint
 
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID
+
+Tile = Callable[[], Tensor]
 
 
 def softmax_loss(scores_BV: Tensor, hidden_BL: Tensor, owned_BL: Tensor, weights_B: Tensor) -> Tensor:
@@ -24,13 +32,43 @@ def softmax_loss(scores_BV: Tensor, hidden_BL: Tensor, owned_BL: Tensor, weights
         owned_BL: int64 ids of all training games of each user, hidden or not, padded with 0.
         weights_B: how much each hidden game of a user counts, at least 0.
     """
-    with torch.autocast(scores_BV.device.type, enabled=False):
-        scores_BV = scores_BV.to(torch.promote_types(scores_BV.dtype, torch.float32))
-        left_out_BV = torch.zeros_like(scores_BV, dtype=torch.bool).scatter_(1, owned_BL, True)
-        left_out_BV[:, :FIRST_GAME_ID] = True
-        rest_B = scores_BV.masked_fill(left_out_BV, -torch.inf).logsumexp(1)
-        user_N, place_N = (hidden_BL != PADDING_ID).nonzero(as_tuple=True)
-        hidden_N = scores_BV[user_N, hidden_BL[user_N, place_N]]
-        losses_N, weights_N = softplus(rest_B[user_N] - hidden_N), weights_B[user_N].to(scores_BV.dtype)
-        total = weights_N.sum()
-        return (weights_N * losses_N).sum() / torch.where(total > 0, total, 1.0)
+    return tiled_softmax_loss({0: lambda: scores_BV}, hidden_BL, owned_BL, weights_B)
+
+
+def tiled_softmax_loss(tiles: Mapping[int, Tile], hidden_BL: Tensor, owned_BL: Tensor, weights_B: Tensor) -> Tensor:
+    """Return the same of scores that are made a tile at a time, and made again for the gradients.
+
+    Args:
+        tiles: first id of each tile -> what makes its scores [B, T]; together all ids. A single one is made once.
+        hidden_BL, owned_BL, weights_B: as for `softmax_loss`.
+    """
+    rest, hidden_scores_BL = [], torch.zeros_like(hidden_BL)
+    for first, tile in tiles.items():
+        if len(tiles) == 1:
+            rest_B, found_BL = _reduced(tile, first, hidden_BL, owned_BL)
+        else:
+            rest_B, found_BL = checkpoint(_reduced, tile, first, hidden_BL, owned_BL, use_reentrant=False)
+        rest.append(rest_B)
+        hidden_scores_BL = hidden_scores_BL + found_BL  # each game is in one tile and 0 in the others
+    with torch.autocast(hidden_BL.device.type, enabled=False):
+        losses_BL = softplus(torch.stack(rest).logsumexp(0)[:, None] - hidden_scores_BL)
+        weights_BL = weights_B[:, None].to(losses_BL.dtype) * (hidden_BL != PADDING_ID)
+        total = weights_BL.sum()
+        return (weights_BL * losses_BL).sum() / torch.where(total > 0, total, 1.0)
+
+
+def _reduced(tile: Tile, first: int, hidden_BL: Tensor, owned_BL: Tensor) -> tuple[Tensor, Tensor]:
+    """Return all that the loss needs of a tile: log-sum-exp [B] of the games a user has not, and its hidden games'
+    scores [B, L], 0 for those that are in another tile."""
+    scores_BT = tile()
+    with torch.autocast(scores_BT.device.type, enabled=False):
+        scores_BT = scores_BT.to(torch.promote_types(scores_BT.dtype, torch.float32))
+        users, width = scores_BT.shape
+        # a column before and one after the tile, for games outside
+        left_out = torch.zeros(users, width + 2, dtype=torch.bool, device=scores_BT.device)
+        left_out_BT = left_out.scatter_(1, (owned_BL - first + 1).clamp(0, width + 1), True)[:, 1:-1]
+        left_out_BT[:, : max(FIRST_GAME_ID - first, 0)] = True
+        rest_B = scores_BT.masked_fill(left_out_BT, -torch.inf).logsumexp(1)
+        place_BL = hidden_BL - first
+        inside_BL = (place_BL >= 0) & (place_BL < width)
+        return rest_B, scores_BT.gather(1, place_BL.clamp(0, width - 1)).where(inside_BL, 0.0)

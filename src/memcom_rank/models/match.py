@@ -1,9 +1,10 @@
 """Models room (floor 2): how a history and a game are matched. Takes histories -> gives scores of games.
 
-A matcher never asks for a game's vector: it hands queries to `against`, which scores them against the games wanted,
-chosen ones in training and the whole catalogue through the technique's own structure in evaluation.
+A matcher never asks for a game's vector: it hands queries to `against`, which scores them against the games wanted:
+chosen ones, a tile of the catalogue, or the whole of it through the technique's own structure.
 """
 
+import abc
 from collections.abc import Callable
 
 import torch
@@ -17,10 +18,31 @@ from memcom_rank.embeddings.bag import weighted_bag
 
 Against = Callable[[Tensor], Tensor]  # queries [Q, D] -> scores [Q, C]
 _MAX_EXPONENT = 60.0  # exp, and its sum over the longest history, stay finite in fp32
-_MAX_LIKENESS = 2**26  # history games x games compared at once without gradients: 256 MB of fp32
+_MAX_SCORES = 6 * 2**20  # users x games scored at once in training: 24 MB of fp32 (32 MB and more are slow to allocate)
+_MAX_LIKENESS = 2**26  # history games x games compared at once: 256 MB of fp32
 
 
-class PoolMatch(nn.Module):
+class Matcher(nn.Module, abc.ABC):
+    """Compares histories with games, in two steps: what the histories say, once, then any games against it."""
+
+    @abc.abstractmethod
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
+        """Return what `compare` needs of int64 histories padded with 0. All dropout is drawn here."""
+
+    @abc.abstractmethod
+    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
+        """Return scores [B, C] of the games of `against`."""
+
+    @abc.abstractmethod
+    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+        """Return how many games to compare at once in training, at least 1, so that memory has a limit."""
+
+    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
+        """Return scores [B, C] for int64 histories padded with 0."""
+        return self.compare(self.encode(embedding, history_BL), against)
+
+
+class PoolMatch(Matcher):
     """One query per history: score = <tanh(sum_i emb(i) / n^power), emb(game)>.
 
     power 1 is average pooling (MEmCom, arXiv 2203.10135); 0.5 keeps a longer history louder. An empty history has
@@ -36,9 +58,17 @@ class PoolMatch(nn.Module):
         super().__init__()
         self.power, self.dropout = power, nn.Dropout(dropout)
 
-    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
-        """Return scores [B, C] for int64 histories padded with 0."""
-        return against(self.query(embedding, history_BL))
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
+        """See the base."""
+        return (self.query(embedding, history_BL),)
+
+    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
+        """See the base."""
+        return against(*encoded)
+
+    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+        """See the base."""
+        return _at_once(_MAX_SCORES, encoded[0])
 
     def query(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Tensor:
         """Return queries [B, D]."""
@@ -48,7 +78,7 @@ class PoolMatch(nn.Module):
         return self.dropout(torch.tanh(pooled_BD))  # type: ignore[no-any-return]
 
 
-class LogSumExpMatch(nn.Module):
+class LogSumExpMatch(Matcher):
     """A soft maximum over the history: the game must resemble some of what was played, not the average of it.
 
     The first `dim - match_dim` components are pooled as in `PoolMatch`; on the last `match_dim` each game i of the
@@ -78,35 +108,47 @@ class LogSumExpMatch(nn.Module):
 
     def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
         """Return scores [B, C] for int64 histories padded with 0."""
+        parts = torch.split(history_BL, self._users_at_once(embedding, history_BL))
+        scores = [self.compare(self.encode(embedding, part_bL), against) for part_bL in parts]
+        return scores[0] if len(scores) == 1 else torch.cat(scores)
+
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
+        """See the base."""
         pooled_dim = embedding.dim - self.match_dim
         if pooled_dim < 0:
             raise _wrong_width(self.match_dim, f"at most the embedding's dim, {embedding.dim}")
         query_BD = pad(self.pool.query(embedding, history_BL)[:, :pooled_dim], (0, self.match_dim))
-        scores_BC = against(query_BD)
-        users = self._users_at_once(embedding, history_BL, scores_BC.shape[1])
-        near = [self._near(embedding, history_bL, against) for history_bL in torch.split(history_BL, users)]
-        return scores_BC.float() + (near[0] if len(near) == 1 else torch.cat(near))
-
-    def _near(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
-        """Return the log-sum-exp term [B, C]."""
         ids_U, place_BL = torch.unique(history_BL, return_inverse=True)  # each game of the batch compared once
-        single_UD = pad(embedding(ids_U)[:, -self.match_dim :] * self.gain, (embedding.dim - self.match_dim, 0))
-        likeness_UC = against(single_UD)
-        with torch.autocast(history_BL.device.type, enabled=False):  # a sum of exponentials is no place for bf16
-            real_BL = (history_BL != PADDING_ID).float()
-            weights_BL = real_BL / real_BL.sum(1, keepdim=True).clamp(min=1) ** self.power
+        single_UD = pad(embedding(ids_U)[:, -self.match_dim :] * self.gain, (pooled_dim, 0))
+        real_BL = (history_BL != PADDING_ID).float()
+        weights_BL = real_BL / real_BL.sum(1, keepdim=True).clamp(min=1) ** self.power
+        return query_BD, single_UD, place_BL.int(), weights_BL
+
+    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
+        """See the base."""
+        query_BD, single_UD, place_BL, weights_BL = encoded
+        scores_BC, likeness_UC = against(query_BD), against(single_UD)
+        with torch.autocast(query_BD.device.type, enabled=False):  # a sum of exponentials is no place for bf16
             near_UC = likeness_UC.float().clamp(max=_MAX_EXPONENT).exp()
-            near_BC = weighted_bag(near_UC, place_BL.int(), weights_BL)
-            return (near_BC + self.floor.exp()).log()
+            near_BC = weighted_bag(near_UC, place_BL, weights_BL)
+            return scores_BC.float() + (near_BC + self.floor.exp()).log()
+
+    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+        """See the base."""
+        return min(_at_once(_MAX_SCORES, encoded[0]), _at_once(_MAX_LIKENESS, encoded[1]))
 
     @staticmethod
-    def _users_at_once(embedding: CompressedEmbedding, history_BL: Tensor, num_games: int) -> int:
+    def _users_at_once(embedding: CompressedEmbedding, history_BL: Tensor) -> int:
         """Return how many histories to compare at once; with gradients, which keep every part anyway, all."""
         num_users, longest = history_BL.shape
-        most = _MAX_LIKENESS // num_games  # distinct history games
+        most = _MAX_LIKENESS // embedding.num_ids  # distinct history games
         if torch.is_grad_enabled() or most >= min(num_users * longest, embedding.num_ids):
             return max(num_users, 1)
         return max(most // longest, 1)
+
+
+def _at_once(most: int, rows_QD: Tensor) -> int:
+    return max(most // max(len(rows_QD), 1), 1)
 
 
 def _wrong_width(match_dim: int, wanted: str) -> ConfigError:

@@ -3,11 +3,17 @@
 Tying the two sides shrinks the whole model: no output matrix is left.
 """
 
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import repeat
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from memcom_rank.contract.schemas import FIRST_GAME_ID
 from memcom_rank.embeddings import CompressedEmbedding
+from memcom_rank.models.match import Matcher
 from memcom_rank.models.scorer import Scorer
 
 
@@ -22,19 +28,44 @@ class Ranker(Scorer):
 
     def __init__(self, embedding: CompressedEmbedding, match: nn.Module, *, game_bias: bool) -> None:
         super().__init__(embedding)
-        self.match = match
+        self.match = cast(Matcher, match)
         self.game_bias = nn.Parameter(torch.zeros(embedding.num_ids)) if game_bias else None
 
     def forward(self, history_BL: Tensor) -> Tensor:
         """See the base; through the technique's structure: never a V x D table."""
-        scores_BV: Tensor = self.match(self.embedding, history_BL, self.embedding.score)
-        return scores_BV if self.game_bias is None else scores_BV + self.game_bias
+        return self._with_bias(self.match(self.embedding, history_BL, self.embedding.score))
 
     def score(self, history_BL: Tensor, games_C: Tensor) -> Tensor:
         """Return scores [B, C] of chosen games, the same for every history (training: those of the step)."""
         vectors_CD = self.embedding(games_C)
         scores_BC: Tensor = self.match(self.embedding, history_BL, lambda queries_QD: queries_QD @ vectors_CD.T)
         return scores_BC if self.game_bias is None else scores_BC + self.game_bias[games_C]
+
+    def tiles(self, history_BL: Tensor) -> dict[int, Callable[[], Tensor]]:
+        """Return the scores of `forward` in tiles: first id of each -> what makes its scores [B, T] when called.
+
+        One tile, made as `forward` does, where that fits in the memory that the matcher allows itself. Histories are
+        encoded once; a tile can be made again and is the same.
+        """
+        encoded = self.match.encode(self.embedding, history_BL)
+        size = self.match.games_at_once(encoded)
+        if size >= self.embedding.num_ids:
+            return {0: lambda: self._with_bias(self.match.compare(encoded, self.embedding.score))}
+        # split: the gradients of slices would each be as long as the catalogue
+        biases: Iterable[Tensor | None] = repeat(None) if self.game_bias is None else torch.split(self.game_bias, size)
+        vectors = self.embedding.split(size)
+        return {
+            n * size: partial(self._tile, encoded, vectors_TD, bias_T)
+            for n, (vectors_TD, bias_T) in enumerate(zip(vectors, biases, strict=False))
+        }
+
+    def _tile(self, encoded: tuple[Tensor, ...], make_TD: Callable[[], Tensor], bias_T: Tensor | None) -> Tensor:
+        vectors_TD = make_TD()
+        scores_BT = self.match.compare(encoded, lambda queries_QD: queries_QD @ vectors_TD.T)
+        return scores_BT if bias_T is None else scores_BT + bias_T
+
+    def _with_bias(self, scores_BV: Tensor) -> Tensor:
+        return scores_BV if self.game_bias is None else scores_BV + self.game_bias
 
     def start_bias(self, popularity_G: Tensor) -> None:
         """Start the per-game bias at the centred log popularity.

@@ -12,7 +12,7 @@ from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data import RankingData, TrainBatch
 from memcom_rank.embeddings import CompressedEmbedding
-from memcom_rank.losses import softmax_loss
+from memcom_rank.losses import tiled_softmax_loss
 from memcom_rank.models import Ranker
 from memcom_rank.tasks.ranking import RankingTask
 
@@ -21,7 +21,8 @@ from memcom_rank.tasks.ranking import RankingTask
 class Classifier(RankingTask):
     """Names the games that are hidden from a user's history; output and input share one compressed table.
 
-    A step scores users x games: for catalogues up to some ten thousand games.
+    A step scores users x games, above a few million of them in tiles, so that time grows with the catalogue and memory
+    does not. With `LogSumExpMatch` that is history games x games: for catalogues up to some ten thousand.
 
     Args:
         num_ids: vocabulary of the dataset, padding and unknown included; the command line fills it in.
@@ -61,9 +62,10 @@ class Classifier(RankingTask):
 
     def loss(self, batch: TrainBatch) -> Tensor:
         """Return the cross entropy of the hidden games."""
-        hidden_B = (batch.held != PADDING_ID).sum(1).clamp(min=1)
-        weights_B = hidden_B**-0.5  # a user counts by the root of its hidden games, see docs/experiments.md
-        return softmax_loss(self(batch.history), batch.held, batch.owned, weights_B)
+        hidden_B = (batch.held != PADDING_ID).sum(1)
+        weights_B = hidden_B.clamp(min=1) ** -0.5  # a user counts by the root of its hidden games, docs/experiments.md
+        loss = tiled_softmax_loss(self.ranker.tiles(batch.history), batch.held, batch.owned, weights_B)
+        return self.over_processes(loss, (weights_B * hidden_B).sum())
 
 
 def refuse_sampling(data: RankingData) -> None:

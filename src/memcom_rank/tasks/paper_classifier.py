@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
+from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data import RankingData, TrainBatch
 from memcom_rank.embeddings import CompressedEmbedding
 from memcom_rank.losses import softmax_loss
@@ -61,7 +62,8 @@ class PaperClassifier(RankingTask):
     def loss(self, batch: TrainBatch) -> Tensor:
         """Return the cross entropy of the hidden games, every one counting 1."""
         everyone_B = torch.ones(len(batch.held), device=self.device)
-        return softmax_loss(self(batch.history), batch.held, batch.owned, everyone_B)
+        loss = softmax_loss(self(batch.history), batch.held, batch.owned, everyone_B)
+        return self.over_processes(loss, (batch.held != PADDING_ID).sum())
 
 
 def refuse_single_users(data: RankingData) -> None:

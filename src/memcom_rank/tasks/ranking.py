@@ -44,6 +44,23 @@ class RankingTask(Task):
     def loss(self, batch: TrainBatch) -> Tensor:
         """Return the loss of a training step, a scalar."""
 
+    @staticmethod
+    def over_processes(mean: Tensor, total: Tensor) -> Tensor:
+        """Scale a weighted mean so that DDP, which averages gradients over processes, gives the mean over all of them.
+
+        Every process must call it alike.
+
+        Args:
+            mean: this process's weighted mean, a scalar.
+            total: the sum of its weights, a scalar.
+        """
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return mean
+        own = total.detach().to(mean.dtype)
+        everyone = own.clone()
+        torch.distributed.all_reduce(everyone)
+        return mean * (own * torch.distributed.get_world_size() / torch.where(everyone > 0, everyone, 1.0))
+
     @property
     def scorer(self) -> Scorer:
         """See the base."""
