@@ -49,8 +49,10 @@ class RankParser(LightningArgumentParser):
             kind, known = "option", _option_names(self) | _parameter_names(message)
             fix = "correct the name; all are listed by: python train.py fit --help"
         elif module is not None:
-            name, kind, fix = module["name"], "class", "correct the class_path"
-            known = {name for name, _ in inspect.getmembers(importlib.import_module(module["module"]), inspect.isclass)}
+            room, name = importlib.import_module(module["module"]), module["name"]
+            classes, functions = (inspect.getmembers(room, is_one) for is_one in (inspect.isclass, inspect.isfunction))
+            kind, fix = ("class", "correct the class_path") if classes else ("function", "correct its import path")
+            known = {name for name, _ in classes or functions}
         else:
             raise ConfigError(
                 message,

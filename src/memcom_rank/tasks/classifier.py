@@ -72,10 +72,10 @@ def refuse_sampling(data: RankingData) -> None:
     Raises:
         ConfigError: negatives or graded pairs are drawn.
     """
-    negatives, graded = data.hparams["num_negatives"], data.hparams["num_graded"]
-    if negatives or graded:
+    negatives, in_batch, graded = (data.hparams[name] for name in ("num_negatives", "in_batch", "num_graded"))
+    if negatives or in_batch or graded:
         raise ConfigError(
-            f"data.num_negatives is {negatives} and data.num_graded is {graded}",
-            wanted="0 and 0: a classifier compares hidden games with the whole catalogue",
-            fix="pass --data.num_negatives 0 --data.num_graded 0",
+            f"data.num_negatives is {negatives}, data.in_batch is {in_batch} and data.num_graded is {graded}",
+            wanted="0, False and 0: a classifier compares hidden games with the whole catalogue",
+            fix="pass --data.num_negatives 0 --data.in_batch false --data.num_graded 0",
         )
