@@ -9,7 +9,7 @@ from memcom_rank.data import TrainBatch
 from memcom_rank.models import LogSumExpMatch, PoolMatch
 from memcom_rank.tasks import Classifier, PaperClassifier
 from tests.data.tiny import write_tables
-from tests.tasks.small import data, fitted, task, trainer, weights
+from tests.tasks.small import NO_SAMPLES, data, fitted, task, trainer, weights
 
 MATCHES = pytest.mark.parametrize(
     "match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"]
@@ -22,6 +22,7 @@ BATCH = TrainBatch(
     owned=torch.tensor([[2, 3, 4, 6, 11], [5, 7, 0, 0, 0], [9, 0, 0, 0, 0]]),  # 11 is the one forgotten
     negatives=NOTHING,
     real=NOBODY.bool(),
+    log_q=NOTHING.float(),
     preferred=NOBODY,
     other=NOBODY,
     weights=NOBODY.float(),
@@ -82,9 +83,13 @@ def test_a_bf16_run_learns_and_keeps_fp32_weights(folder, match):
 
 
 @pytest.mark.parametrize("kind", [Classifier, PaperClassifier])
-@pytest.mark.parametrize("drawn", [{"num_negatives": 5}, {"num_negatives": 0, "num_graded": 2}])
+@pytest.mark.parametrize(
+    "drawn", [{"num_negatives": 5}, {**NO_SAMPLES, "num_graded": 2}, {**NO_SAMPLES, "in_batch": True}]
+)
 def test_samples_that_would_not_be_used_are_refused(folder, kind, drawn):
-    with pytest.raises(ConfigError, match="0 and 0: a classifier compares hidden games with the whole catalogue"):
+    with pytest.raises(
+        ConfigError, match="0, False and 0: a classifier compares hidden games with the whole catalogue"
+    ):
         trainer().fit(task(kind=kind), data(folder, **drawn))
 
 

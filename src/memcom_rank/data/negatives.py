@@ -25,12 +25,15 @@ class Negatives:
 
     def __init__(self, popularity_G: Tensor, *, count: int, power: float, in_batch: bool) -> None:
         self.num_games, self.in_batch = len(popularity_G), in_batch
-        self.count = count if power else min(count, self.num_games)
         self.share_G = popularity_G.double() / popularity_G.sum()
-        self.chance_G = popularity_G.double() ** power
-        self.chance_G /= self.chance_G.sum()
-        up_to_G = self.chance_G.cumsum(0)
-        self.up_to_G = up_to_G / up_to_G[-1:] if power else None  # ends at 1, which no draw reaches
+        if power:
+            weights_G = popularity_G.double() ** power
+            self.count, self.draws, self.chance_G = count, count, weights_G / weights_G.sum()
+            up_to_G = self.chance_G.cumsum(0)
+            self.up_to_G: Tensor | None = up_to_G / up_to_G[-1:]  # ends at 1, which no draw reaches
+        else:  # one draw of a set of games
+            self.count, self.draws, self.up_to_G = min(count, self.num_games), 1, None
+            self.chance_G = torch.full_like(self.share_G, self.count / max(self.num_games, 1))
 
     def draw(self, held_BL: Tensor, owned_BL: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Draw a step's candidates.
@@ -50,7 +53,8 @@ class Negatives:
         hidden_H = held_BL[held_BL != PADDING_ID] - FIRST_GAME_ID if self.in_batch else held_BL.new_empty(0)
         if self.in_batch:
             games_K = torch.unique(torch.cat([games_K, hidden_H]))
-        log_missed_K = self._log_missed(games_K) + torch.special.xlog1py(len(hidden_H), -self.share_G[games_K])
+        log_missed_K = _log_missed(self.draws, self.chance_G[games_K])
+        log_missed_K += _log_missed(len(hidden_H), self.share_G[games_K])
         log_q_K = (-log_missed_K.expm1()).log().float()
         return games_K + FIRST_GAME_ID, self._not_owned(games_K, owned_BL), log_q_K
 
@@ -58,14 +62,8 @@ class Negatives:
         if self.up_to_G is None:
             return distinct(self.count, self.num_games, generator)
         point_K = torch.rand(self.count, generator=generator, dtype=torch.float64)
-        return torch.unique(torch.searchsorted(self.up_to_G, point_K, right=True))
-
-    def _log_missed(self, games_K: Tensor) -> Tensor:
-        """Return the log probability that none of the draws is the game, float64 [K]."""
-        if self.up_to_G is None:
-            share = torch.tensor(self.count / self.num_games, dtype=torch.float64)
-            return (-share).log1p().expand(len(games_K))
-        return torch.special.xlog1py(self.count, -self.chance_G[games_K])
+        drawn_K: Tensor = torch.unique(torch.searchsorted(self.up_to_G, point_K, right=True))
+        return drawn_K
 
     def _not_owned(self, games_K: Tensor, owned_BL: Tensor) -> Tensor:
         column_V = torch.zeros(FIRST_GAME_ID + self.num_games, dtype=torch.int64)  # 0: no candidate
@@ -86,3 +84,9 @@ def distinct(count: int, end: int, generator: Generator) -> Tensor:
     while len(drawn) < count:
         drawn = torch.unique(torch.cat([drawn, torch.randint(end, (2 * count,), generator=generator)]))
     return drawn[torch.randperm(len(drawn), generator=generator)[:count]]
+
+
+def _log_missed(draws: int, chance_K: Tensor) -> Tensor:
+    """Return the log probability that none of `draws` is the game; 0 for no draws, even of the only game."""
+    missed_K: Tensor = torch.special.xlog1py(draws, -chance_K)
+    return missed_K

@@ -1,8 +1,8 @@
 """Losses room (floor 1): RankNet's pairwise logistic loss, with weights that make it mind the top.
 
 Takes scores of hidden games and of a step's candidates -> gives the weighted sum of -log sigmoid(s_preferred -
-s_other): the cross entropy of P(preferred > other) = sigmoid(difference) with target 1 (Burges et al. 2005, "Learning to
-Rank using Gradient Descent", equations 1-3). With its original, equal pairs it is `bpr_loss`.
+s_other): the cross entropy of P(preferred > other) = sigmoid(difference) with target 1 (Burges et al. 2005, "Learning
+to Rank using Gradient Descent", equations 1-3). With its original, equal pairs it is `bpr_loss`.
 """
 
 import torch

@@ -67,11 +67,11 @@ class RankNet(RankingTask):
             ConfigError: there is nothing to compare hidden games with; graded pairs are drawn and not weighed, or the
                 other way round.
         """
-        negatives, graded = data.hparams["num_negatives"], data.hparams["num_graded"]
-        if negatives < 1 and not (data.hparams["in_batch"] and data.batch_size > 1):
+        negatives, in_batch, graded = (data.hparams[name] for name in ("num_negatives", "in_batch", "num_graded"))
+        users = data.batch_size
+        if negatives < 1 and not (in_batch and users > 1):
             raise ConfigError(
-                f"data.num_negatives is {negatives}, data.in_batch is {data.hparams['in_batch']} and data.batch_size is "
-                f"{data.batch_size}",
+                f"data.num_negatives is {negatives}, data.in_batch is {in_batch} and data.batch_size is {users}",
                 wanted="sampled games, or those of other users of the step, to compare hidden games with",
                 fix="try --data.num_negatives 1024",
             )
@@ -107,11 +107,8 @@ class RankNet(RankingTask):
         other_BK, real_BK, log_q_NK = scores_BC[:, negatives_K], batch.real, batch.log_q
         if self.hardest is not None:
             top_Bk = _top(other_BK.detach(), real_BK, self.hardest)
-            other_BK, real_BK, log_q_NK = (
-                other_BK.gather(1, top_Bk),
-                real_BK.gather(1, top_Bk),
-                log_q_NK[top_Bk][user_N],
-            )
+            other_BK, real_BK = other_BK.gather(1, top_Bk), real_BK.gather(1, top_Bk)
+            log_q_NK = log_q_NK[top_Bk[user_N]]
         return self.sampled_loss(preferred_N, other_BK[user_N], real_BK[user_N], log_q_NK, weights_N)
 
 
