@@ -19,7 +19,9 @@ _UNKNOWN = re.compile(
     r"|[Kk]ey '(?P<c>[\w.]+)' is not expected"
     r"|unrecognized arguments: --(?P<d>[\w.]+)"
 )
-_NO_CLASS = re.compile(r"module '(?P<module>memcom_rank\.\w+)' has no attribute '(?P<name>\w+)'")
+_NO_NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\S+)")
+_CLASS = re.compile(r"module '(?P<module>memcom_rank\.\w+)' has no attribute '(?P<name>\w+)'")
+_NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\S+)")
 _CLASS = re.compile(r"class_path '([\w.]+)'")
 
 
@@ -53,6 +55,9 @@ class RankParser(LightningArgumentParser):
             classes, functions = (inspect.getmembers(room, is_one) for is_one in (inspect.isclass, inspect.isfunction))
             kind, fix = ("class", "correct the class_path") if classes else ("function", "correct its import path")
             known = {name for name, _ in classes or functions}
+        elif (bare := _NO_PATH.search(message)) is not None:
+            seen, wanted = f"'{bare['name']}' is no import path", "one such as memcom_rank.losses.bpr_loss"
+            raise ConfigError(seen, wanted=wanted, fix="write the whole path, or take an overlay of configs/") from ex
         else:
             raise ConfigError(
                 message,

@@ -84,7 +84,7 @@ def test_in_batch_without_hidden_games_there_is_no_candidate():
 
 
 def test_log_q_is_exact_for_rare_games():
-    """1 - (1 - p)^K of p = 1e-9 is lost in fp32, and its logarithm wrong in the fourth digit in fp64, if done plainly."""
+    """With p = 1e-9, 1 - (1 - p)^K done plainly is 0 in fp32 and loses half of its digits in fp64."""
     popularity = torch.tensor([10**9 - 1, 1])
     made = Negatives(popularity, count=50, power=1.0, in_batch=True)
     negatives, _, log_q = made.draw(torch.tensor([[3, 3]]), NOBODY, source())
@@ -136,7 +136,6 @@ def test_hidden_games_are_taken_for_draws_by_popularity():
     often, told = torch.zeros(14), torch.zeros(14, dtype=torch.float64)
     for step in range(STEPS):
         step_users = torch.randperm(600, generator=source(step))[:8].tolist()
-        hidden = torch.stack([games[user][:1] for user in step_users])  # in order of drawing, not of popularity
         hidden = torch.stack([games[user][(user + step) % 5][None] for user in step_users])
         negatives, _, log_q = made.draw(hidden, NOBODY, source(step))
         often[negatives] += 1
@@ -151,7 +150,7 @@ def test_hidden_games_are_taken_for_draws_by_popularity():
 
 @pytest.mark.parametrize(("count", "end"), [(0, 5), (2, 6), (3, 6), (4, 6), (6, 6)])
 def test_every_set_is_as_likely(count, end):
-    sets = {places: 0 for places in itertools.combinations(range(end), count)}
+    sets = dict.fromkeys(itertools.combinations(range(end), count), 0)
     draw = source(7)
     for _ in range(3000):
         sets[tuple(sorted(distinct(count, end, draw).tolist()))] += 1
