@@ -19,8 +19,7 @@ _UNKNOWN = re.compile(
     r"|[Kk]ey '(?P<c>[\w.]+)' is not expected"
     r"|unrecognized arguments: --(?P<d>[\w.]+)"
 )
-_NO_NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\S+)")
-_CLASS = re.compile(r"module '(?P<module>memcom_rank\.\w+)' has no attribute '(?P<name>\w+)'")
+_NO_CLASS = re.compile(r"module '(?P<module>memcom_rank\.\w+)' has no attribute '(?P<name>\w+)'")
 _NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\S+)")
 _CLASS = re.compile(r"class_path '([\w.]+)'")
 
