@@ -13,7 +13,7 @@ def of_one(preferred, others, t):
     alpha = len(others) / sum(math.exp(-log_q) for _, log_q in others)
     beta = alpha * (t * (1 - 1 / alpha) + 1 / alpha)  # as in the paper
     losses = [-math.log((1 / (1 + math.exp(-preferred))) ** beta)] + [math.log1p(math.exp(s)) for s, _ in others]
-    return sum(losses) / len(losses)
+    return sum(losses)
 
 
 @pytest.mark.parametrize("t", [0.0, 0.75, 1.0])

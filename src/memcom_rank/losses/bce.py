@@ -14,7 +14,8 @@ from memcom_rank.losses.terms import fp32_or_wider, weighted_mean
 def bce_loss(preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor, log_q_NK: Tensor, weights_N: Tensor) -> Tensor:
     """Return sum_n w_n loss_n / sum_n w_n, a scalar in fp32 or wider.
 
-    loss_n is the mean of -log sigmoid(s_n) and, for each real candidate k, -log(1 - sigmoid(s_nk)).
+    loss_n is the sum of -log sigmoid(s_n) and, for each real candidate k, -log(1 - sigmoid(s_nk)). Means over all K + 1
+    differ by a constant factor at a given K; the sum is of the size of the other losses, for weights beside it.
 
     Args:
         preferred_N: scores of hidden games.
@@ -27,7 +28,6 @@ def bce_loss(preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor, log_q_NK: T
 
 
 def binary_losses(preferred_losses_N: Tensor, other_NK: Tensor, real_NK: Tensor) -> Tensor:
-    """Return the mean [N] of a hidden game's loss and those of its real candidates; 0 where there is none of these."""
+    """Return the sum [N] of a hidden game's loss and those of its real candidates; 0 where there is none of these."""
     other_losses_NK = softplus(fp32_or_wider(other_NK)).where(real_NK, 0.0)
-    count_N = real_NK.sum(1)
-    return ((preferred_losses_N + other_losses_NK.sum(1)) / (count_N + 1)).where(count_N > 0, 0.0)
+    return (preferred_losses_N + other_losses_NK.sum(1)).where(real_NK.any(1), 0.0)

@@ -22,7 +22,7 @@ def gbce_loss(
 ) -> Tensor:
     """Return sum_n w_n loss_n / sum_n w_n, a scalar in fp32 or wider.
 
-    loss_n is the mean of -log sigmoid(s_n)^beta and, for each real candidate k, -log(1 - sigmoid(s_nk)), with
+    loss_n is the sum of -log sigmoid(s_n)^beta and, for each real candidate k, -log(1 - sigmoid(s_nk)), with
     beta = alpha (t (1 - 1 / alpha) + 1 / alpha) = 1 - t (1 - alpha). alpha is the share of a user's negatives that are
     candidates: q where all are as probable. Else it is estimated: K real candidates stand for sum_k 1 / q_k games
     (Horvitz and Thompson 1952), so alpha = K / sum_k 1 / q_k.

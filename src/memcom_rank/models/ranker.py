@@ -37,7 +37,10 @@ class Ranker(Scorer):
         return scores_BC if self.game_bias is None else scores_BC + self.game_bias[games_C]
 
     def start_bias(self, popularity_G: Tensor) -> None:
-        """Start the per-game bias at the centred log popularity.
+        """Start the per-game bias at the log share of popularity.
+
+        Only differences matter to a ranking and to most losses; one that takes a score by itself, as binary cross
+        entropy does, starts near the odds of a game.
 
         Args:
             popularity_G: training users of each game, by id from 2.
@@ -45,4 +48,4 @@ class Ranker(Scorer):
         if self.game_bias is not None:
             logs_G = popularity_G.clamp(min=1).float().log()
             with torch.no_grad():
-                self.game_bias[FIRST_GAME_ID:] = logs_G - logs_G.mean()
+                self.game_bias[FIRST_GAME_ID:] = logs_G.log_softmax(0)
