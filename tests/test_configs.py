@@ -1,5 +1,6 @@
 """Every shipped YAML runs as it stands, names every knob of its class, and carries no value that is filled in."""
 
+import functools
 import importlib
 import inspect
 
@@ -24,6 +25,19 @@ def content(name):
     return yaml.safe_load((train.CONFIGS / name).read_text())
 
 
+def leaves(node, *path):
+    """(path, value) of everything that a configuration says; a class with its knobs is one value."""
+    if isinstance(node, dict) and "class_path" not in node:
+        for key, value in node.items():
+            yield from leaves(value, *path, key)
+    else:
+        yield path, node
+
+
+def at(node, path):
+    return functools.reduce(lambda inner, key: inner[key], path, node)
+
+
 def classes(node):
     """Every {class_path, init_args} of a configuration."""
     if isinstance(node, dict):
@@ -44,6 +58,9 @@ def test_an_overlay_trains(tiny, tmp_path, name):
     used = yaml.safe_load((ran.folder / "config.yaml").read_text())
     for path, _ in classes(content(name)):
         assert path in {seen for seen, _ in classes(used)}
+    for path, value in leaves(content(name)):
+        if not isinstance(value, dict) and path[0] != "trainer":
+            assert at(used, path) == value
     assert 0 < summary(ran)["test.ndcg@10"] < 1
 
 
@@ -92,6 +109,34 @@ def test_a_run_goes_on_under_its_own_config_and_under_ranknets(tiny, labelled, t
     assert own.status == 0, own.err
 
 
+@pytest.mark.parametrize("folder", ["embedding", "loss", "match", "negatives"])
+def test_overlays_of_a_folder_name_the_same_knobs(folder):
+    """So that the last one wins whole."""
+    named = [{path for path, _ in leaves(content(name))} for name in OVERLAYS if name.startswith(f"{folder}/")]
+    assert len(named) > 1
+    assert all(knobs == named[0] for knobs in named)
+
+
+@pytest.mark.parametrize("folder", ["loss", "negatives"])
+def test_the_last_overlay_wins_whole(tiny, tmp_path, folder):
+    overlays = [name for name in OVERLAYS if name.startswith(f"{folder}/")]
+
+    def printed(*names):
+        words = [word for name in ("ranknet.yaml", *names) for word in ("--config", name)]
+        return yaml.safe_load(run(tmp_path, "fit", *words, "--data.path", tiny, "--print_config").out)
+
+    for last in overlays:
+        assert printed(*overlays, last) == printed(last)
+
+
+@pytest.mark.parametrize("folder", ["loss", "negatives"])
+def test_the_shipped_recipe_is_one_of_the_overlays(folder):
+    recipe = content("ranknet.yaml")
+    shipped = {"loss": "loss/ranknet.yaml", "negatives": "negatives/uniform.yaml"}[folder]
+    for path, value in leaves(content(shipped)):
+        assert at(recipe, path) == value
+
+
 @pytest.mark.parametrize("name", YAMLS)
 def test_no_linked_key_is_written_down(name):
     found = content(name)
@@ -108,5 +153,5 @@ def test_every_knob_of_our_classes_is_named(name):
             wanted = set(inspect.signature(getattr(importlib.import_module(module), kind)).parameters)
             filled_in = {"num_ids", "dim"} if module == "memcom_rank.embeddings" else {"num_ids", "num_labels"}
             assert set(given) == wanted - filled_in
-    if "data" in content(name):
+    if name in RECIPES:
         assert set(content(name)["data"]) == set(inspect.signature(RankingData).parameters) - {"seed"}

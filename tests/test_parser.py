@@ -22,6 +22,7 @@ def parser():
         ("Key 'max_epoch' is not expected", "trainer.max_epochs"),
         ("Option 'data.batchsize' is not accepted", "data.batch_size"),
         ("class_path 'memcom_rank.embeddings.MEmCom' does not accept option 'targetratio'", "target_ratio"),
+        ("module 'memcom_rank.losses' has no attribute 'lambda_rank_loss'", "lambdarank_loss"),
         ("module 'memcom_rank.models' has no attribute 'PoolMach'", "PoolMatch"),
     ],
 )

@@ -12,6 +12,7 @@ from tests.command import fit, run
 from tests.test_cli import columns, summary
 
 BEST = "checkpoints/best.ckpt"
+MODEL = "--model.init_args"
 
 
 def weights(ran, file="checkpoints/last.ckpt"):
@@ -39,6 +40,24 @@ def test_two_and_two_epochs_equal_four(tiny, tmp_path):
     assert {key: summary(second)[key] for key in same} == {key: summary(whole)[key] for key in same}
     assert contents(first.folder) == before
     assert first.folder != second.folder
+
+
+def test_a_run_goes_on_with_its_own_loss_and_negatives(tiny, tmp_path):
+    """The loss is no module, and still known to the checkpoint."""
+    overlays = ("--config", "loss/gbce.yaml", "--config", "negatives/mixed.yaml", f"{MODEL}.hardest", 20)
+    whole = fit(tmp_path, tiny, *overlays, epochs=2)
+    first = fit(tmp_path, tiny, *overlays, epochs=1)
+    second = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", "last", "--trainer.max_epochs", 2)
+    assert second.status == 0, second.err
+    used = yaml.safe_load((second.folder / "config.yaml").read_text())
+    assert used["model"]["init_args"]["loss"] == "memcom_rank.losses.gbce_loss"
+    assert (used["model"]["init_args"]["hardest"], used["data"]["in_batch"]) == (20, True)
+    assert columns(second)["train/loss_epoch"] == columns(whole)["train/loss_epoch"][1:]
+    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(second).items())
+    flags = ("--trainer.max_epochs", 2, f"{MODEL}.loss", "memcom_rank.losses.bpr_loss")
+    other = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", first.folder, *flags)
+    assert other.status == 0, other.err
+    assert columns(other)["train/loss_epoch"] != columns(second)["train/loss_epoch"]
 
 
 def changed(fitted, folder, change):

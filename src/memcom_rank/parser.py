@@ -20,6 +20,7 @@ _UNKNOWN = re.compile(
     r"|unrecognized arguments: --(?P<d>[\w.]+)"
 )
 _NO_CLASS = re.compile(r"module '(?P<module>memcom_rank\.\w+)' has no attribute '(?P<name>\w+)'")
+_NO_PATH = re.compile(r"Expected a dot import path string: (?P<name>\S+)")
 _CLASS = re.compile(r"class_path '([\w.]+)'")
 
 
@@ -49,8 +50,13 @@ class RankParser(LightningArgumentParser):
             kind, known = "option", _option_names(self) | _parameter_names(message)
             fix = "correct the name; all are listed by: python train.py fit --help"
         elif module is not None:
-            name, kind, fix = module["name"], "class", "correct the class_path"
-            known = {name for name, _ in inspect.getmembers(importlib.import_module(module["module"]), inspect.isclass)}
+            room, name = importlib.import_module(module["module"]), module["name"]
+            classes, functions = (inspect.getmembers(room, is_one) for is_one in (inspect.isclass, inspect.isfunction))
+            kind, fix = ("class", "correct the class_path") if classes else ("function", "correct its import path")
+            known = {name for name, _ in classes or functions}
+        elif (bare := _NO_PATH.search(message)) is not None:
+            seen, wanted = f"'{bare['name']}' is no import path", "one such as memcom_rank.losses.bpr_loss"
+            raise ConfigError(seen, wanted=wanted, fix="write the whole path, or take an overlay of configs/") from ex
         else:
             raise ConfigError(
                 message,

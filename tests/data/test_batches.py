@@ -20,8 +20,9 @@ def dataset(tmp_path):
 
 
 def steps(dataset, **changes):
-    options = {"num_negatives": 20, "keep_share": (0.3, 0.9), "max_history": 100, "num_graded": 3, "forget_share": 0.0}
-    return TrainBatches(dataset, **{**options, **changes})
+    negatives = {"num_negatives": 20, "negative_power": 0.0, "in_batch": False}
+    options = {"keep_share": (0.3, 0.9), "max_history": 100, "num_graded": 3, "forget_share": 0.0}
+    return TrainBatches(dataset, **{**negatives, **options, **changes})
 
 
 ROWS = torch.tensor([3, 0, 4, 1, 2, 3])
@@ -53,6 +54,18 @@ def test_without_negatives_there_are_none(dataset):
     batch = steps(dataset, num_negatives=0)[BatchKey(ROWS, 1)]
     assert batch.negatives.shape == (0,)
     assert batch.real.shape == (len(ROWS), 0)
+
+
+def test_negatives_come_from_where_the_options_say(dataset):
+    """By popularity only games that are played; in the batch exactly those that are hidden; both together."""
+    played = {game for history in HISTORIES for game in history}
+    drawn = steps(dataset, num_negatives=500, negative_power=1.0)[BatchKey(ROWS, 1)]
+    assert set(drawn.negatives.tolist()) == played
+    hidden = steps(dataset, num_negatives=0, in_batch=True)[BatchKey(ROWS, 1)]
+    assert set(hidden.negatives.tolist()) == set(games(hidden.held.flatten()))
+    both = steps(dataset, num_negatives=NUM_GAMES, in_batch=True)[BatchKey(ROWS, 1)]
+    assert sorted(both.negatives.tolist()) == list(range(2, 2 + NUM_GAMES))
+    assert both.log_q.tolist() == [0.0] * NUM_GAMES
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -121,8 +134,9 @@ def test_types_of_a_step(dataset):
     batch = steps(dataset)[BatchKey(ROWS, 1)]
     for ids in (batch.history, batch.held, batch.owned, batch.negatives, batch.preferred, batch.other):
         assert ids.dtype == torch.int64
-    assert (batch.real.dtype, batch.weights.dtype) == (torch.bool, torch.float32)
+    assert (batch.real.dtype, batch.weights.dtype, batch.log_q.dtype) == (torch.bool, torch.float32, torch.float32)
     assert batch.real.shape == (6, 20)
+    assert batch.log_q.shape == (20,)
     assert 0 <= batch.seed < 2**63
 
 

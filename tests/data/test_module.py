@@ -23,6 +23,9 @@ def folder(tmp_path):
     [
         ("batch_size", 0),
         ("num_negatives", -1),
+        ("negative_power", -0.5),
+        ("negative_power", float("inf")),
+        ("negative_power", float("nan")),
         ("max_history", 0),
         ("num_graded", -1),
         ("num_workers", -1),
@@ -37,6 +40,11 @@ def folder(tmp_path):
 def test_numbers_out_of_range_are_named(folder, option, value):
     with pytest.raises(ConfigError, match=f"data.{option} is "):
         RankingData(folder, **{option: value})
+
+
+def test_a_power_where_nothing_is_drawn_is_refused(folder):
+    with pytest.raises(ConfigError, match=r"data.negative_power is 0.75 and data.num_negatives is 0"):
+        RankingData(folder, num_negatives=0, negative_power=0.75, in_batch=True)
 
 
 def test_missing_folder(tmp_path):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
-from memcom_rank.data.sampling import draw_negatives, forget, hide
+from memcom_rank.data.sampling import forget, hide
 
 
 def source(seed=0):
@@ -59,33 +59,11 @@ def test_forget_of_nothing_changes_nothing():
     assert torch.equal(forget(histories(), 0.0, source()), histories())
 
 
-@pytest.mark.parametrize("count", [1, 7, 400])
-def test_negatives_equal_a_loop_over_sets(count):
-    owned = histories()
-    negatives, real = draw_negatives(owned, count, 30, source(3))
-    assert negatives.shape == (count,)
-    assert 2 <= int(negatives.min()) <= int(negatives.max()) < 30
-    for user, own in enumerate(owned.tolist()):
-        assert real[user].tolist() == [game not in set(own) for game in negatives.tolist()]
-
-
-def test_negatives_are_uniform_over_the_catalogue():
-    negatives, _ = draw_negatives(histories(), 56_000, 30, source(4))
-    assert chisquare(torch.bincount(negatives, minlength=30)[2:].numpy()).pvalue > 0.01
-
-
-def test_a_user_who_has_the_only_game_has_no_negative():
-    negatives, real = draw_negatives(torch.tensor([[2], [0]]), 5, 3, source())
-    assert negatives.tolist() == [2] * 5
-    assert real.tolist() == [[False] * 5, [True] * 5]
-
-
 @pytest.mark.parametrize(
     "draw",
     [
         lambda generator: torch.cat(hide(histories(), (0.2, 0.9), generator)),
         lambda generator: forget(histories(), 0.5, generator),
-        lambda generator: draw_negatives(histories(), 50, 30, generator)[0],
     ],
 )
 def test_choices_follow_from_the_generator_alone(draw):

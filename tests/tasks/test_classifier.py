@@ -14,7 +14,7 @@ from memcom_rank.models import LogSumExpMatch, PoolMatch
 from memcom_rank.models import match as matching
 from memcom_rank.tasks import Classifier, PaperClassifier
 from tests.data.tiny import write_tables
-from tests.tasks.small import data, fitted, task, trainer, weights
+from tests.tasks.small import NO_SAMPLES, data, fitted, task, trainer, weights
 
 MATCHES = pytest.mark.parametrize(
     "match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"]
@@ -27,6 +27,7 @@ BATCH = TrainBatch(
     owned=torch.tensor([[2, 3, 4, 6, 11], [5, 7, 0, 0, 0], [9, 0, 0, 0, 0]]),  # 11 is the one forgotten
     negatives=NOTHING,
     real=NOBODY.bool(),
+    log_q=NOTHING.float(),
     preferred=NOBODY,
     other=NOBODY,
     weights=NOBODY.float(),
@@ -48,7 +49,7 @@ def test_training_starts_from_popularity(folder):
     made = fitted(folder, model=task(kind=Classifier, learning_rate=0.0))
     popularity = data(folder).dataset.popularity().double().log()
     bias = made.lightning_module.ranker.game_bias[2:].double()
-    torch.testing.assert_close(bias, popularity - popularity.mean(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(bias, popularity - popularity.exp().sum().log(), atol=1e-5, rtol=0)
 
 
 def test_the_loss_equals_cross_entropy_of_each_hidden_game():
@@ -168,15 +169,20 @@ def test_a_bf16_run_learns_and_keeps_fp32_weights(folder, match):
 
 
 @pytest.mark.parametrize("kind", [Classifier, PaperClassifier])
-@pytest.mark.parametrize("drawn", [{"num_negatives": 5}, {"num_negatives": 0, "num_graded": 2}])
+@pytest.mark.parametrize(
+    "drawn", [{"num_negatives": 5}, {**NO_SAMPLES, "num_graded": 2}, {**NO_SAMPLES, "in_batch": True}]
+)
 def test_samples_that_would_not_be_used_are_refused(folder, kind, drawn):
-    with pytest.raises(ConfigError, match="0 and 0: a classifier compares hidden games with the whole catalogue"):
+    with pytest.raises(
+        ConfigError, match="0, False and 0: a classifier compares hidden games with the whole catalogue"
+    ):
         trainer().fit(task(kind=kind), data(folder, **drawn))
 
 
 def test_a_catalogue_of_two_games_trains(tmp_path):
     write_tables(tmp_path, histories=[[2, 3], [2, 3]], validation={}, test={}, num_games=2)
     model = task(4, kind=Classifier)
+    model.ranker.start_bias(torch.tensor([2, 2]))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     made = fitted(str(tmp_path), model=model, limit_val_batches=0)
     assert made.callback_metrics["train/loss"] == 0.0  # everyone has every game: there is nothing to learn

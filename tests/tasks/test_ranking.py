@@ -82,7 +82,7 @@ def test_a_checkpoint_of_another_dataset_is_refused(folder, tmp_path, command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["Classifier"])
+@pytest.mark.parametrize("kind", ["Classifier", "RankNet"])
 def test_two_processes_have_the_gradients_of_one_with_the_users_of_both(tmp_path, kind):
     """The second process hides 1 game where the first hides 8, so a mean of two means would be another."""
     paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from memcom_rank import losses
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.data import TrainBatch
 from memcom_rank.embeddings import Full
@@ -15,11 +16,32 @@ from tests.tasks.small import data, fitted, task, trainer, weights
 # ---- learning ----
 
 
-@pytest.mark.parametrize("top_heavy", [True, False])
+every_loss = pytest.mark.parametrize(
+    "loss", [getattr(losses, name) for name in losses.__all__ if name != "softmax_loss"]
+)
+NEGATIVES = {
+    "uniform": {"num_negatives": 8},
+    "popularity": {"num_negatives": 8, "negative_power": 0.75},
+    "in-batch": {"num_negatives": 0, "in_batch": True},
+    "mixed": {"num_negatives": 4, "in_batch": True},
+}
+
+
+@every_loss
 @pytest.mark.parametrize("match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"])
-def test_learns_which_games_go_together(folder, match, top_heavy):
+def test_learns_which_games_go_together(folder, match, loss):
     """Of 8 games of its cluster a user has 6 (7 at test): the wanted one is among the first two (is the first)."""
-    made = fitted(folder, model=task(match=match(), top_heavy=top_heavy), max_epochs=15)
+    assert_learns(folder, match, loss=loss)
+
+
+@pytest.mark.parametrize("negatives", NEGATIVES.values(), ids=NEGATIVES)
+@pytest.mark.parametrize("hardest", [None, 3])
+def test_learns_from_any_negatives(folder, negatives, hardest):
+    assert_learns(folder, lambda: LogSumExpMatch(match_dim=4), loaders=negatives, hardest=hardest)
+
+
+def assert_learns(folder, match, *, loaders=None, **options):
+    made = fitted(folder, model=task(match=match(), **options), loaders=loaders, max_epochs=15)
     assert made.callback_metrics["val/ndcg@3"] >= 0.9 * (1 + 1 / math.log2(3)) / 2
     (found,) = made.test(made.lightning_module, made.datamodule, verbose=False)
     assert found["test/ndcg@3"] > 0.97
@@ -50,46 +72,53 @@ def test_training_starts_from_popularity(folder):
     popularity = data(folder).dataset.games()["popularity"].to_pylist()
     made = fitted(folder, model=task(learning_rate=0.0))
     bias = made.lightning_module.ranker.game_bias[2:].tolist()
-    mean = sum(math.log(count) for count in popularity) / len(popularity)
-    assert bias == pytest.approx([math.log(count) - mean for count in popularity], abs=1e-5)
+    assert bias == pytest.approx([math.log(count / sum(popularity)) for count in popularity], abs=1e-5)
 
 
 # ---- one step ----
 
 
-def batch_of(history, held, negatives, real, graded=((0, 0, 0.0),)):
+def batch_of(history, held, negatives, real, log_q, graded=((0, 0, 0.0),)):
     graded = torch.tensor(graded)
     preferred, other = (graded[:, i].long()[None].expand(len(history), -1) for i in (0, 1))
     seen, held, negatives, real = (torch.tensor(part) for part in (history, held, negatives, real))
     weights = graded[:, 2][None].expand(len(history), -1)
-    return TrainBatch(3, seen, held, torch.cat([seen, held], 1), negatives, real, preferred, other, weights)
+    owned, log_q = torch.cat([seen, held], 1), torch.tensor(log_q)
+    return TrainBatch(3, seen, held, owned, negatives, real, log_q, preferred, other, weights)
 
 
 BATCH = batch_of(
     history=[[2, 3, 1], [5, 0, 0], [0, 0, 0]],
     held=[[4, 6, 0], [0, 7, 0], [0, 0, 0]],
-    negatives=[8, 9, 2, 8],
+    negatives=[8, 9, 2, 11],
     real=[[True, True, False, True], [True] * 4, [False] * 4],
+    log_q=[-0.5, -2.0, -1.0, 0.0],
     graded=((6, 2, 0.5), (9, 3, 1.0)),
 )
 
 
-@pytest.mark.parametrize("top_heavy", [True, False])
+def one_game(loss, preferred, others, log_q):
+    """The loss of one hidden game by itself; those of `tests/losses` compare it with its formula."""
+    return loss(preferred[None], others[None], torch.ones(1, len(others), dtype=torch.bool), log_q, torch.ones(1))
+
+
+@every_loss
+@pytest.mark.parametrize("hardest", [None, 1, 2, 3, 99])
 @pytest.mark.parametrize("graded_weight", [0.0, 0.3])
-def test_the_loss_equals_a_loop_over_hidden_games(top_heavy, graded_weight):
-    model = task(match=LogSumExpMatch(match_dim=4, dropout=0.0), top_heavy=top_heavy, graded_weight=graded_weight)
+def test_the_loss_equals_a_loop_over_hidden_games(loss, hardest, graded_weight):
+    options = {"loss": loss, "hardest": hardest, "graded_weight": graded_weight}
+    model = task(match=LogSumExpMatch(match_dim=4, dropout=0.0), **options)
     with torch.no_grad():
         model.ranker.game_bias.copy_(torch.linspace(-1, 1, 18))
     scores = model(BATCH.history).double()
     top = bottom = 0.0
     for b, held in enumerate(BATCH.held.tolist()):
         games = [game for game in held if game]
-        others = [game for game, real in zip(BATCH.negatives.tolist(), BATCH.real[b].tolist(), strict=True) if real]
+        real = [k for k in range(4) if BATCH.real[b, k]]
+        chosen = sorted(real, key=lambda k: -scores[b, BATCH.negatives[k]].item())[:hardest]
+        others, log_q = scores[b, BATCH.negatives[chosen]], BATCH.log_q[chosen]
         for game in games:
-            gaps = [(scores[b, other] - scores[b, game]).item() for other in others]
-            share = 1 + sum(math.exp(gap) for gap in gaps)
-            pairs = [(1 + math.exp(gap)) / share if top_heavy else 1 / len(others) for gap in gaps]
-            top += len(games) ** -0.5 * sum(p * math.log1p(math.exp(gap)) for p, gap in zip(pairs, gaps, strict=True))
+            top += len(games) ** -0.5 * one_game(loss, scores[b, game], others, log_q).item()
             bottom += len(games) ** -0.5
     wanted = top / bottom
     pairs = list(zip(BATCH.preferred[0].tolist(), BATCH.other[0].tolist(), BATCH.weights[0].tolist(), strict=True))
@@ -100,10 +129,11 @@ def test_the_loss_equals_a_loop_over_hidden_games(top_heavy, graded_weight):
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"])
-@pytest.mark.parametrize("top_heavy", [True, False])
-def test_a_step_without_hidden_games_changes_nothing(match, precision, top_heavy):
+@pytest.mark.parametrize("hardest", [None, 2])
+@every_loss
+def test_a_step_without_hidden_games_changes_nothing(match, precision, loss, hardest):
     """Every parameter still has a gradient, as processes that train together need it."""
-    model = task(match=match(), top_heavy=top_heavy)
+    model = task(match=match(), loss=loss, hardest=hardest)
     empty = BATCH._replace(held=torch.zeros_like(BATCH.held))
     with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
         loss = model.training_step(empty, 0)
@@ -114,13 +144,38 @@ def test_a_step_without_hidden_games_changes_nothing(match, precision, top_heavy
         assert not parameter.grad.any(), name
 
 
-def test_users_without_negatives_have_no_say():
-    model = task()
-    none = BATCH._replace(real=torch.zeros_like(BATCH.real))
-    loss = model.training_step(none, 0)
-    loss.backward()
-    assert loss.item() == 0.0
-    assert not any(parameter.grad.any() for parameter in model.parameters())
+@pytest.mark.parametrize("hardest", [None, 2])
+@every_loss
+def test_users_without_negatives_have_no_say(loss, hardest):
+    model = task(loss=loss, hardest=hardest)
+    owned = BATCH._replace(real=torch.zeros_like(BATCH.real))
+    none = BATCH._replace(negatives=BATCH.negatives[:0], real=BATCH.real[:, :0], log_q=BATCH.log_q[:0])
+    for batch in (owned, none):
+        model.zero_grad()
+        found = model.training_step(batch, 0)
+        found.backward()
+        assert found.item() == 0.0
+        assert not any(parameter.grad.any() for parameter in model.parameters())
+
+
+def test_the_hardest_of_all_games_are_the_models_own_top(folder):
+    """Drawn: the whole catalogue; compared with: what the ranking shows above or next to the hidden games."""
+    seen = []
+
+    def spy(preferred_N, other_NK, real_NK, log_q_NK, weights_N):
+        seen.append((other_NK.detach(), real_NK, log_q_NK.expand_as(other_NK)))
+        return losses.ranknet_loss(preferred_N, other_NK, real_NK, log_q_NK, weights_N)
+
+    model, batches = task(loss=spy, hardest=3, match=PoolMatch(dropout=0.0)), data(folder, num_negatives=16)
+    batch = next(iter(batches.train_dataloader()))
+    model.training_step(batch, 0)
+    ((other_NK, real_NK, log_q_NK),) = seen
+    scores_BV = model(batch.history).scatter(1, batch.owned, -torch.inf)
+    scores_BV[:, :2] = -torch.inf
+    user_N = (batch.held != 0).nonzero()[:, 0]
+    torch.testing.assert_close(other_NK, scores_BV.topk(3).values[user_N])
+    assert real_NK.all()
+    assert not log_q_NK.any()
 
 
 def test_a_step_under_bf16_is_close_and_its_loss_fp32():
@@ -145,14 +200,29 @@ def test_graded_pairs_are_drawn_if_and_only_if_they_weigh(folder):
             fitted(folder, model=task(graded_weight=weight), loaders={"num_graded": drawn})
 
 
-def test_there_must_be_negatives(folder):
-    with pytest.raises(ConfigError, match=r"data.num_negatives is 0"):
-        fitted(folder, loaders={"num_negatives": 0})
+@pytest.mark.parametrize("options", [{}, {"in_batch": True, "batch_size": 1}])
+def test_there_must_be_negatives(folder, options):
+    with pytest.raises(ConfigError, match=r"data.num_negatives is 0, data.in_batch is "):
+        fitted(folder, loaders={"num_negatives": 0, **options})
+
+
+@pytest.mark.parametrize("loss", [losses.softmax_loss, functional.relu])
+def test_a_loss_of_other_arguments_is_refused(loss):
+    with pytest.raises(ConfigError, match=r"model.loss '.+': .*argument"):
+        task(loss=loss)
+
+
+@pytest.mark.parametrize("hardest", [0, -1])
+def test_the_hardest_are_at_least_one(hardest):
+    with pytest.raises(ConfigError, match=f"model.hardest is {hardest}"):
+        task(hardest=hardest)
 
 
 def test_a_catalogue_of_two_games_trains(tmp_path):
     write_tables(tmp_path, histories=[[2, 3], [2, 3]], validation={}, test={}, num_games=2)
-    before = copy.deepcopy(task(4).state_dict())
-    made = fitted(str(tmp_path), model=task(4), limit_val_batches=0)
+    model = task(4)
+    model.ranker.start_bias(torch.tensor([2, 2]))
+    before = copy.deepcopy(model.state_dict())
+    made = fitted(str(tmp_path), model=model, limit_val_batches=0)
     assert made.callback_metrics["train/loss"] == 0.0  # everyone has every game: there is nothing to learn
     assert all(torch.equal(before[name], value) for name, value in weights(made).items())

@@ -4,6 +4,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
+from memcom_rank.losses import sampled_softmax_loss
 from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
 from tests.tasks.small import StopAfter, fitted, task, weights
 
@@ -48,6 +49,23 @@ def test_two_and_two_epochs_equal_four(folder, tmp_path, kind):
     half = fitted(folder, model=task(kind=kind), max_epochs=4, callbacks=[StopAfter(epochs=2)])
     half.save_checkpoint(tmp_path / "half.ckpt")
     assert_same(fitted(folder, model=task(kind=kind), max_epochs=4, resume=tmp_path / "half.ckpt"), whole)
+
+
+@pytest.mark.parametrize(
+    "negatives",
+    [
+        {"num_negatives": 8, "negative_power": 0.75},
+        {"num_negatives": 0, "in_batch": True},
+        {"num_negatives": 4, "in_batch": True},
+    ],
+)
+def test_two_and_two_epochs_equal_four_with_any_negatives(folder, tmp_path, negatives):
+    def made(epochs, **resume):
+        model = task(loss=sampled_softmax_loss, hardest=3)
+        return fitted(folder, model=model, loaders=negatives, max_epochs=epochs, **resume)
+
+    made(2).save_checkpoint(tmp_path / "half.ckpt")
+    assert_same(made(4, resume=tmp_path / "half.ckpt"), made(4))
 
 
 def test_an_epochs_own_checkpoint_resumes_exactly(folder, tmp_path):

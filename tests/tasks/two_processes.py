@@ -31,6 +31,7 @@ def share(rank, processes):
         owned=torch.cat([history, held], 1),
         negatives=torch.tensor([11, 12, 13, 14]),
         real=torch.ones(users, 4, dtype=torch.bool),
+        log_q=torch.zeros(4),
         preferred=graded,
         other=graded,
         weights=graded.float(),

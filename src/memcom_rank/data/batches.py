@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data.dataset import Queries, RankingDataset
-from memcom_rank.data.sampling import draw_negatives, forget, hide
+from memcom_rank.data.negatives import Negatives
+from memcom_rank.data.sampling import forget, hide
 
 
 class BatchKey(NamedTuple):
@@ -29,8 +30,9 @@ class TrainBatch(NamedTuple):
         history: [B, L], the games of each user that the ranker sees.
         held: [B, L], its hidden games: preferred to every negative.
         owned: all its training games, neither cut to `max_history` nor forgotten, [B, longest of the step].
-        negatives: [K], sampled games, shared by the users of the step.
+        negatives: [K], distinct games, shared by the users of the step.
         real: bool [B, K], whether a negative is one for this user: not in its training history.
+        log_q: float32 [K], log probability of being among the negatives of the step.
         preferred: [B, G], first games of graded pairs among the user's own games.
         other: [B, G], their less preferred partners.
         weights: float32 [B, G], how much each graded pair counts; 0 where there is none.
@@ -42,6 +44,7 @@ class TrainBatch(NamedTuple):
     owned: Tensor
     negatives: Tensor
     real: Tensor
+    log_q: Tensor
     preferred: Tensor
     other: Tensor
     weights: Tensor
@@ -73,7 +76,7 @@ class TrainBatches(Dataset[TrainBatch]):
 
     Args:
         dataset: where the histories and graded pairs come from.
-        num_negatives: K, games sampled per step; 0 for none.
+        num_negatives, negative_power, in_batch: where the negatives come from, see `Negatives`.
         keep_share: least and greatest share of a history that the ranker sees.
         max_history: most games of a user in a step; of a longer history a random part is taken.
         num_graded: G, graded pairs per user and step, drawn with replacement.
@@ -85,24 +88,27 @@ class TrainBatches(Dataset[TrainBatch]):
         dataset: RankingDataset,
         *,
         num_negatives: int,
+        negative_power: float,
+        in_batch: bool,
         keep_share: tuple[float, float],
         max_history: int,
         num_graded: int,
         forget_share: float,
     ) -> None:
         self.dataset = dataset
-        self.num_negatives, self.keep_share, self.max_history = num_negatives, keep_share, max_history
+        self.negatives = Negatives(dataset.popularity(), count=num_negatives, power=negative_power, in_batch=in_batch)
+        self.keep_share, self.max_history = keep_share, max_history
         self.num_graded, self.forget_share = num_graded, forget_share
 
     def __getitem__(self, key: BatchKey) -> TrainBatch:
         generator = Generator().manual_seed(key.seed)
         owned = self.dataset.histories.padded(key.rows)
         kept, held = hide(self._shortened(owned, generator), self.keep_share, generator)
-        negatives, real = draw_negatives(owned, self.num_negatives, self.dataset.manifest.num_ids, generator)
+        negatives, real, log_q = self.negatives.draw(held, owned, generator)
         history = forget(kept, self.forget_share, generator)
         graded = self._graded(key.rows, generator)
         seed = int(torch.randint(2**63 - 1, (), generator=generator))
-        return TrainBatch(seed, history, held, owned, negatives, real, *graded)
+        return TrainBatch(seed, history, held, owned, negatives, real, log_q, *graded)
 
     def _shortened(self, owned_BL: Tensor, generator: Generator) -> Tensor:
         """Cut long histories to `max_history` games: one at random from each of as many equal stretches, in order."""

@@ -1,5 +1,6 @@
 """Data room (floor 2): the LightningDataModule, loaders for this rank over one dataset folder."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ class RankingData(LightningDataModule):
     Args:
         path: the dataset folder. The default is a synthetic world, built on first use.
         batch_size: users per training step and process.
-        num_negatives: games sampled for every step; a user's hidden games are compared with those it has not. 0 for
-            classifiers, which compare with the whole catalogue.
+        num_negatives: games drawn for every step; a user's hidden games are compared with those it has not. 0 for
+            classifiers, which compare with the whole catalogue, and for `in_batch` alone.
+        negative_power: games are drawn in proportion to popularity**power: 0 all as likely and without repetition, 1 by
+            popularity; of games drawn twice one remains.
+        in_batch: whether the step's hidden games are compared with those of its other users too.
         keep_share: least and greatest share of a history that the ranker sees in a step; the rest is hidden from it.
             The least is below 1, except with labels.
         max_history: most games of a user that one training step uses; of a longer history a random part.
@@ -46,6 +50,8 @@ class RankingData(LightningDataModule):
         *,
         batch_size: int = 1024,
         num_negatives: int = 1024,
+        negative_power: float = 0.0,
+        in_batch: bool = False,
         keep_share: tuple[float, float] = (0.7, 1.0),
         max_history: int = 1024,
         num_graded: int = 0,
@@ -57,6 +63,12 @@ class RankingData(LightningDataModule):
         self.save_hyperparameters(logger=False)
         _at_least(1, batch_size=batch_size, max_history=max_history)
         _at_least(0, num_negatives=num_negatives, num_graded=num_graded, num_workers=num_workers)
+        if not 0 <= negative_power < math.inf or (negative_power and not num_negatives):
+            raise ConfigError(
+                f"data.negative_power is {negative_power} and data.num_negatives is {num_negatives}",
+                wanted="a power of at least 0, and 0 where nothing is drawn",
+                fix="try 0.75 and 1024",
+            )
         if not 0 <= forget_share < 1:
             raise ConfigError(f"data.forget_share is {forget_share}", wanted="0 <= share < 1", fix="try 0.01")
         self.path, self.batch_size, self.num_workers, self.seed = Path(path), batch_size, num_workers, seed
@@ -72,6 +84,8 @@ class RankingData(LightningDataModule):
         self._train = TrainBatches(
             self.dataset,
             num_negatives=num_negatives,
+            negative_power=negative_power,
+            in_batch=in_batch,
             keep_share=keep_share,
             max_history=max_history,
             num_graded=num_graded,

@@ -1,12 +1,12 @@
-"""Data room (floor 2): random choices of a training step, vectorised. Each takes its own torch.Generator.
+"""Data room (floor 2): random choices within the histories of a training step, vectorised.
 
-The generator is seeded from (seed, epoch, step, rank) by the caller, so any step can be drawn again.
+Each takes its own torch.Generator, seeded from (seed, epoch, step, rank) by the caller, so any step can be drawn again.
 """
 
 import torch
 from torch import Generator, Tensor
 
-from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID, UNKNOWN_ID
+from memcom_rank.contract.schemas import PADDING_ID, UNKNOWN_ID
 
 
 def hide(history_BL: Tensor, keep_share: tuple[float, float], generator: Generator) -> tuple[Tensor, Tensor]:
@@ -32,25 +32,3 @@ def forget(history_BL: Tensor, share: float, generator: Generator) -> Tensor:
     """Replace a random `share` of the games by the unknown id 1, so that its vector is trained."""
     lost_BL = torch.rand(history_BL.shape, generator=generator) < share
     return history_BL.masked_fill(lost_BL & (history_BL != PADDING_ID), UNKNOWN_ID)
-
-
-def draw_negatives(owned_BL: Tensor, count: int, num_ids: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Draw games uniformly for a whole step, and tell for which users they are negatives.
-
-    Args:
-        owned_BL: int64, all training games of each user, padded with 0.
-        count: K, games to draw, with replacement.
-        num_ids: ids of the vocabulary, padding and unknown included.
-        generator: source of randomness.
-
-    Returns:
-        negatives_K: int64 game ids.
-        real_BK: bool, False where the user has the game in training: never a negative for it.
-    """
-    negatives_K = torch.randint(FIRST_GAME_ID, num_ids, (count,), generator=generator)
-    drawn_U, place_K = torch.unique(negatives_K, return_inverse=True)
-    column_V = torch.zeros(num_ids, dtype=torch.int64)  # 0: not drawn
-    column_V[drawn_U] = torch.arange(1, len(drawn_U) + 1)
-    owned_BU = torch.zeros(len(owned_BL), len(drawn_U) + 1, dtype=torch.bool)
-    owned_BU.scatter_(1, column_V[owned_BL], True)
-    return negatives_K, ~owned_BU[:, 1 + place_K]

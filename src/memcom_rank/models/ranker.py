@@ -6,7 +6,6 @@ Tying the two sides shrinks the whole model: no output matrix is left.
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import repeat
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +25,9 @@ class Ranker(Scorer):
         game_bias: whether each game has a score of its own (4 bytes a game, counted in the model's bytes).
     """
 
-    def __init__(self, embedding: CompressedEmbedding, match: nn.Module, *, game_bias: bool) -> None:
+    def __init__(self, embedding: CompressedEmbedding, match: Matcher, *, game_bias: bool) -> None:
         super().__init__(embedding)
-        self.match = cast(Matcher, match)
+        self.match = match
         self.game_bias = nn.Parameter(torch.zeros(embedding.num_ids)) if game_bias else None
 
     def forward(self, history_BL: Tensor) -> Tensor:
@@ -68,7 +67,10 @@ class Ranker(Scorer):
         return scores_BV if self.game_bias is None else scores_BV + self.game_bias
 
     def start_bias(self, popularity_G: Tensor) -> None:
-        """Start the per-game bias at the centred log popularity.
+        """Start the per-game bias at the log share of popularity.
+
+        Only differences matter to a ranking and to most losses; one that takes a score by itself, as binary cross
+        entropy does, starts near the odds of a game.
 
         Args:
             popularity_G: training users of each game, by id from 2.
@@ -76,4 +78,4 @@ class Ranker(Scorer):
         if self.game_bias is not None:
             logs_G = popularity_G.clamp(min=1).float().log()
             with torch.no_grad():
-                self.game_bias[FIRST_GAME_ID:] = logs_G - logs_G.mean()
+                self.game_bias[FIRST_GAME_ID:] = logs_G.log_softmax(0)

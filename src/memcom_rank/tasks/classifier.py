@@ -6,14 +6,14 @@ The scorer of RankNet under another loss: a softmax over all games the user has 
 from collections.abc import Callable, Sequence
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data import RankingData, TrainBatch
 from memcom_rank.embeddings import CompressedEmbedding
 from memcom_rank.losses import tiled_softmax_loss
-from memcom_rank.models import Ranker
+from memcom_rank.models import Matcher, Ranker
 from memcom_rank.tasks.ranking import RankingTask
 
 
@@ -40,7 +40,7 @@ class Classifier(RankingTask):
         self,
         num_ids: int,
         embedding: Callable[[int, int], CompressedEmbedding],
-        match: nn.Module,
+        match: Matcher,
         *,
         dim: int = 256,
         game_bias: bool = True,
@@ -74,10 +74,10 @@ def refuse_sampling(data: RankingData) -> None:
     Raises:
         ConfigError: negatives or graded pairs are drawn.
     """
-    negatives, graded = data.hparams["num_negatives"], data.hparams["num_graded"]
-    if negatives or graded:
+    negatives, in_batch, graded = (data.hparams[name] for name in ("num_negatives", "in_batch", "num_graded"))
+    if negatives or in_batch or graded:
         raise ConfigError(
-            f"data.num_negatives is {negatives} and data.num_graded is {graded}",
-            wanted="0 and 0: a classifier compares hidden games with the whole catalogue",
-            fix="pass --data.num_negatives 0 --data.num_graded 0",
+            f"data.num_negatives is {negatives}, data.in_batch is {in_batch} and data.num_graded is {graded}",
+            wanted="0, False and 0: a classifier compares hidden games with the whole catalogue",
+            fix="pass --data.num_negatives 0 --data.in_batch false --data.num_graded 0",
         )

@@ -1,0 +1,25 @@
+"""Losses room (floor 1): what the losses over a step's candidates share.
+
+Takes scores of hidden games and of their candidates -> gives their differences, and the mean over hidden games, in fp32
+also under autocast: in bf16 about 1% of pairs become exact ties.
+"""
+
+import torch
+from torch import Tensor
+
+
+def fp32_or_wider(values: Tensor) -> Tensor:
+    """Return `values` in fp32, or as they are where they are wider."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def score_gaps(preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor) -> Tensor:
+    """Return s_k - s_preferred as [N, K], and -inf, which softplus and exp make 0, for candidates that do not count."""
+    return (fp32_or_wider(other_NK) - fp32_or_wider(preferred_N)[:, None]).masked_fill(~real_NK, -torch.inf)
+
+
+def weighted_mean(losses_N: Tensor, weights_N: Tensor) -> Tensor:
+    """Return sum_n w_n loss_n / sum_n w_n, a scalar; if all weights are 0, it and its gradients are 0."""
+    weights_N = weights_N.to(losses_N.dtype)
+    total = weights_N.sum()
+    return (weights_N * losses_N).sum() / torch.where(total > 0, total, 1.0)
