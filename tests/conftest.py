@@ -1,5 +1,6 @@
 """Fixtures of the whole suite: a tiny dataset, and one finished run over it that tests read and never change."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def labelled(tmp_path_factory):
     columns = {"user": "user", "game": "game", "label": "churn"}
     data_prep.build(source="table", input=write_label_log(folder / "log.csv"), output=folder / "labelled", **columns)
     return folder / "labelled"
+
+
+@pytest.fixture(scope="session")
+def timed(tmp_path_factory):
+    """A dataset of 300 users and 60 games in order of time, the last game held out."""
+    folder = tmp_path_factory.mktemp("data")
+    draw = random.Random(3)
+    lines = [f"{u},{g},{draw.randrange(10**9)}" for u in range(300) for g in draw.sample(range(u % 2, 60, 2), 6)]
+    (folder / "log.csv").write_text("\n".join(["user,game,moment", *lines]))
+    columns = {"user": "user", "game": "game", "timestamp": "moment", "split": "leave-last-out"}
+    data_prep.build(source="table", input=folder / "log.csv", output=folder / "timed", **columns)
+    return folder / "timed"
 
 
 @pytest.fixture

@@ -51,10 +51,11 @@ def classes(node):
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_an_overlay_trains(tiny, tmp_path, name):
+def test_an_overlay_trains(tiny, timed, tmp_path, name):
+    dataset = timed if name == "hide/latest.yaml" else tiny
     small = DIM if name.startswith("match/pool") else SMALL
     ratio = RATIO if "target_ratio" in str(content(name)) else ()
-    ran = fit(tmp_path, tiny, "--config", name, *small, *ratio, small=(), epochs=1)
+    ran = fit(tmp_path, dataset, "--config", name, *small, *ratio, small=(), epochs=1)
     used = yaml.safe_load((ran.folder / "config.yaml").read_text())
     for path, _ in classes(content(name)):
         assert path in {seen for seen, _ in classes(used)}
@@ -109,7 +110,7 @@ def test_a_run_goes_on_under_its_own_config_and_under_ranknets(tiny, labelled, t
     assert own.status == 0, own.err
 
 
-@pytest.mark.parametrize("folder", ["embedding", "loss", "match", "negatives"])
+@pytest.mark.parametrize("folder", ["embedding", "hide", "loss", "match", "negatives"])
 def test_overlays_of_a_folder_name_the_same_knobs(folder):
     """So that the last one wins whole."""
     named = [{path for path, _ in leaves(content(name))} for name in OVERLAYS if name.startswith(f"{folder}/")]
@@ -117,7 +118,7 @@ def test_overlays_of_a_folder_name_the_same_knobs(folder):
     assert all(knobs == named[0] for knobs in named)
 
 
-@pytest.mark.parametrize("folder", ["loss", "negatives"])
+@pytest.mark.parametrize("folder", ["hide", "loss", "negatives"])
 def test_the_last_overlay_wins_whole(tiny, tmp_path, folder):
     overlays = [name for name in OVERLAYS if name.startswith(f"{folder}/")]
 
@@ -129,10 +130,10 @@ def test_the_last_overlay_wins_whole(tiny, tmp_path, folder):
         assert printed(*overlays, last) == printed(last)
 
 
-@pytest.mark.parametrize("folder", ["loss", "negatives"])
+@pytest.mark.parametrize("folder", ["hide", "loss", "negatives"])
 def test_the_shipped_recipe_is_one_of_the_overlays(folder):
     recipe = content("ranknet.yaml")
-    shipped = {"loss": "loss/ranknet.yaml", "negatives": "negatives/uniform.yaml"}[folder]
+    shipped = {"hide": "hide/random.yaml", "loss": "loss/ranknet.yaml", "negatives": "negatives/uniform.yaml"}[folder]
     for path, value in leaves(content(shipped)):
         assert at(recipe, path) == value
 

@@ -21,7 +21,7 @@ def dataset(tmp_path):
 
 def steps(dataset, **changes):
     negatives = {"num_negatives": 20, "negative_power": 0.0, "in_batch": False}
-    options = {"keep_share": (0.3, 0.9), "max_history": 100, "num_graded": 3, "forget_share": 0.0}
+    options = {"keep_share": (0.3, 0.9), "latest": False, "max_history": 100, "num_graded": 3, "forget_share": 0.0}
     return TrainBatches(dataset, **{**negatives, **options, **changes})
 
 
@@ -163,3 +163,10 @@ def test_order_puts_equal_lengths_together(dataset):
 def test_nobody_to_ask_is_an_empty_order(tmp_path):
     data = RankingDataset(write_tables(tmp_path, histories=[[2, 3]]))
     assert QueryBatches(data.queries("test")).order().tolist() == []
+
+
+def test_the_latest_are_hidden_in_the_order_of_the_history(dataset):
+    step = steps(dataset, latest=True)[BatchKey(torch.tensor([3]), 5)]
+    seen, hidden = (ids[ids != 0].tolist() for ids in (step.history, step.held))
+    assert seen + hidden == HISTORIES[3]
+    assert 9 <= len(seen) <= 27

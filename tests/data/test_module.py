@@ -47,6 +47,11 @@ def test_a_power_where_nothing_is_drawn_is_refused(folder):
         RankingData(folder, num_negatives=0, negative_power=0.75, in_batch=True)
 
 
+def test_the_latest_of_a_dataset_without_times_are_not_known(folder):
+    with pytest.raises(ConfigError, match=r"data.hide_latest on .*without times(.|\n)*hide/random.yaml"):
+        RankingData(folder, hide_latest=True)
+
+
 def test_missing_folder(tmp_path):
     with pytest.raises(DatasetError, match="no dataset at"):
         RankingData(str(tmp_path / "nowhere"))

@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
-from memcom_rank.data.sampling import forget, hide
+from memcom_rank.data.sampling import forget, hide, hide_latest
 
 
 def source(seed=0):
@@ -45,6 +47,25 @@ def test_a_position_is_no_more_likely_held_than_another():
     assert chisquare((held != 0).sum(0).numpy()).pvalue > 0.01
 
 
+def test_hiding_the_latest_equals_a_loop_over_users():
+    owned, draw = histories(), source(1)
+    kept, held = hide_latest(owned, (0.2, 0.9), source(1))
+    shares = (0.2 + (0.9 - 0.2) * torch.rand(len(owned), 1, generator=draw))[:, 0].tolist()
+    for games, seen, hidden, share in zip(owned.tolist(), kept.tolist(), held.tolist(), shares, strict=True):
+        real = [game for game in games if game]
+        cut = min(math.ceil(share * len(real)), max(len(real) - 1, 0))
+        assert [game for game in seen if game] == real[:cut]
+        assert [game for game in hidden if game] == real[cut:]
+    assert torch.equal(kept + held, owned)
+
+
+def test_of_the_latest_every_user_has_one_hidden_and_every_moment_is_as_likely():
+    kept, held = hide_latest(torch.full((8000, 5), 2), (0.0, 1.0), source(2))
+    assert (held[:, -1] != 0).all()
+    seen = (kept != 0).sum(1)
+    assert chisquare(torch.bincount(seen, minlength=5)[1:].numpy(), [1600, 1600, 1600, 3200]).pvalue > 0.01
+
+
 def test_forget_touches_real_games_only_and_its_share_of_them():
     owned = histories(users=2000)
     lost = forget(owned, 0.1, source(1))
@@ -63,6 +84,7 @@ def test_forget_of_nothing_changes_nothing():
     "draw",
     [
         lambda generator: torch.cat(hide(histories(), (0.2, 0.9), generator)),
+        lambda generator: torch.cat(hide_latest(histories(), (0.2, 0.9), generator)),
         lambda generator: forget(histories(), 0.5, generator),
     ],
 )

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.data.dataset import Queries, RankingDataset
 from memcom_rank.data.negatives import Negatives
-from memcom_rank.data.sampling import forget, hide
+from memcom_rank.data.sampling import forget, hide, hide_latest
 
 
 class BatchKey(NamedTuple):
@@ -78,6 +78,7 @@ class TrainBatches(Dataset[TrainBatch]):
         dataset: where the histories and graded pairs come from.
         num_negatives, negative_power, in_batch: where the negatives come from, see `Negatives`.
         keep_share: least and greatest share of a history that the ranker sees.
+        latest: whether the hidden rest is the end of the history, or a random part of it.
         max_history: most games of a user in a step; of a longer history a random part is taken.
         num_graded: G, graded pairs per user and step, drawn with replacement.
         forget_share: share of history games replaced by the unknown id.
@@ -91,19 +92,20 @@ class TrainBatches(Dataset[TrainBatch]):
         negative_power: float,
         in_batch: bool,
         keep_share: tuple[float, float],
+        latest: bool,
         max_history: int,
         num_graded: int,
         forget_share: float,
     ) -> None:
         self.dataset = dataset
         self.negatives = Negatives(dataset.popularity(), count=num_negatives, power=negative_power, in_batch=in_batch)
-        self.keep_share, self.max_history = keep_share, max_history
+        self.keep_share, self.hide, self.max_history = keep_share, hide_latest if latest else hide, max_history
         self.num_graded, self.forget_share = num_graded, forget_share
 
     def __getitem__(self, key: BatchKey) -> TrainBatch:
         generator = Generator().manual_seed(key.seed)
         owned = self.dataset.histories.padded(key.rows)
-        kept, held = hide(self._shortened(owned, generator), self.keep_share, generator)
+        kept, held = self.hide(self._shortened(owned, generator), self.keep_share, generator)
         negatives, real, log_q = self.negatives.draw(held, owned, generator)
         history = forget(kept, self.forget_share, generator)
         graded = self._graded(key.rows, generator)

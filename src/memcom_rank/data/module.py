@@ -33,6 +33,8 @@ class RankingData(LightningDataModule):
         in_batch: whether the step's hidden games are compared with those of its other users too.
         keep_share: least and greatest share of a history that the ranker sees in a step; the rest is hidden from it.
             The least is below 1, except with labels.
+        hide_latest: hide the latest games of a history, not a random part: what came before tells what came after. For
+            datasets with times, where validation and test ask the same.
         max_history: most games of a user that one training step uses; of a longer history a random part.
         num_graded: graded pairs (more played against less played) per user and step; 0 for none.
         forget_share: share of history games replaced by the unknown game, which trains its vector.
@@ -53,6 +55,7 @@ class RankingData(LightningDataModule):
         negative_power: float = 0.0,
         in_batch: bool = False,
         keep_share: tuple[float, float] = (0.7, 1.0),
+        hide_latest: bool = False,
         max_history: int = 1024,
         num_graded: int = 0,
         forget_share: float = 0.01,
@@ -81,12 +84,19 @@ class RankingData(LightningDataModule):
                 wanted="0 <= least <= greatest <= 1, least below 1",
                 fix="try [0.7, 1.0]",
             )
+        if hide_latest and (not self.dataset.manifest.timed or self.num_labels):
+            raise ConfigError(
+                f"data.hide_latest on '{path}', a dataset " + ("of labels" if self.num_labels else "without times"),
+                wanted="histories in order of time, with games to find",
+                fix="use --config hide/random.yaml, or build the dataset with --timestamp COL",
+            )
         self._train = TrainBatches(
             self.dataset,
             num_negatives=num_negatives,
             negative_power=negative_power,
             in_batch=in_batch,
             keep_share=keep_share,
+            latest=hide_latest,
             max_history=max_history,
             num_graded=num_graded,
             forget_share=forget_share,
