@@ -51,7 +51,7 @@ class RankingData(LightningDataModule):
         path: str = "data/synthetic",
         *,
         batch_size: int = 1024,
-        num_negatives: int = 1024,
+        num_negatives: int = 8192,
         negative_power: float = 0.0,
         in_batch: bool = False,
         keep_share: tuple[float, float] = (0.7, 1.0),
