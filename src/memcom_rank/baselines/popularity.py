@@ -3,6 +3,7 @@
 Takes training histories -> gives scores of all ids: the number of training users of each game.
 """
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -31,3 +32,17 @@ class Popularity:
     def score(self, history_BL: Tensor) -> Tensor:
         """Return float32 scores [B, V] of all ids, read-only (one row, seen B times); the history does not matter."""
         return self.scores_V.expand(len(history_BL), -1)
+
+
+def popular_when_cold(score: Callable[[Tensor], Tensor], popularity: Popularity) -> Callable[[Tensor], Tensor]:
+    """Return `score` with popularity instead for users without a real game.
+
+    Such a user gives EASE and its like nothing to go by: they would score every game 0, a random order.
+    """
+
+    def either(history_BL: Tensor) -> Tensor:
+        known_B1 = (history_BL >= FIRST_GAME_ID).any(1, keepdim=True)
+        scores_BV = score(history_BL)
+        return scores_BV if bool(known_B1.all()) else torch.where(known_B1, scores_BV, popularity.scores_V)
+
+    return either

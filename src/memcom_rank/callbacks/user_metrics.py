@@ -1,6 +1,6 @@
 """Callbacks room (floor 4): test -> users_test.parquet, every user's metrics and slices, for paired comparisons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +41,29 @@ class UserMetricsWriter(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep a batch's user rows, metrics and slices."""
-        self._batches.append({key: value.cpu() for key, value in {**outputs, **slice_facts(batch)}.items()})
+        self._batches.append(user_batch(outputs, batch))
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file."""
         dataset: RankingDataset = trainer.datamodule.dataset  # type: ignore[attr-defined]
-        write_joined(trainer, self._folder, USER_METRICS_FILE, self._table(dataset))
+        write_joined(trainer, self._folder, USER_METRICS_FILE, user_table(dataset, self._batches))
         self._batches.clear()
 
-    def _table(self, dataset: RankingDataset) -> pa.Table:
-        found = {key: torch.cat([batch[key] for batch in self._batches]).numpy() for key in self._batches[0]}
-        row = pa.array(found.pop("row"))
-        slices = slice_columns(dataset, found)
-        metrics = {key: values for key, values in found.items() if np.issubdtype(values.dtype, np.floating)}
-        return pa.table({"row": row, "user": dataset.user_ids().take(row), **metrics, **slices})
+
+def user_batch(values: Mapping[str, Tensor], batch: QueryBatch | LabelBatch) -> dict[str, Tensor]:
+    """Return, on the CPU, what is kept of a batch of test users: user rows, metrics and what its slices follow from.
+
+    Args:
+        values: "row", the user rows [B], and each metric of each user [B].
+        batch: the users.
+    """
+    return {key: value.cpu() for key, value in {**values, **slice_facts(batch)}.items()}
+
+
+def user_table(dataset: RankingDataset, batches: Sequence[Mapping[str, Tensor]]) -> pa.Table:
+    """Return the file's columns and, in front, `row` to sort by, from the batches of `user_batch`."""
+    found = {key: torch.cat([batch[key] for batch in batches]).numpy() for key in batches[0]}
+    row = pa.array(found.pop("row"))
+    slices = slice_columns(dataset, found)
+    metrics = {key: values for key, values in found.items() if np.issubdtype(values.dtype, np.floating)}
+    return pa.table({"row": row, "user": dataset.user_ids().take(row), **metrics, **slices})

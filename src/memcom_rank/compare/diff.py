@@ -148,5 +148,6 @@ def _interval(difference: Difference) -> str:
 
 def _named(letter: str, run: Run) -> str:
     technique, ratio, seed = (run.summary.get(key) for key in ("embedding.technique", "embedding.ratio", "seed"))
+    technique = run.summary.get("baseline", technique)  # a baseline has no embedding
     size = f", {ratio:.1f}x smaller" if isinstance(ratio, float) else ""
     return f"{letter}  {run.folder}: {technique}{size}, seed {seed}"
