@@ -9,7 +9,7 @@ from memcom_rank.callbacks.baseline_metrics import baseline_metrics, evaluate
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.data import RankingData
 from memcom_rank.metrics import RankingMetrics
-from tests.data.tiny import two_clusters
+from tests.data.tiny import two_clusters, write_tables
 
 KS = [3, None]
 
@@ -40,6 +40,13 @@ def test_eases_ridge_is_the_best_on_validation(data, tmp_path):
     ridge = max(scores, key=scores.get)
     wanted = {**evaluate(Ease(ridge).fit(*facts).score, data, "test", KS), "ridge": ridge}
     assert baseline_metrics(data, "test", KS, tmp_path)["ease"] == pytest.approx(wanted)
+
+
+def test_cold_users_get_the_popular_games_from_ease_too(tmp_path):
+    histories = [[], [], *[[2, 3, 4]] * 3, [2, 3], [2]]
+    folder = write_tables(tmp_path / "cold", histories=histories, validation={0: [2], 2: [5]}, test={1: [3]}, num_games=4)
+    found = baseline_metrics(RankingData(str(folder)), "test", [1], tmp_path)
+    assert found["ease"]["mrr"] == found["popularity"]["mrr"] == 0.5  # second in popularity, for a user without games
 
 
 def test_what_is_known_is_not_computed_again(data, tmp_path, monkeypatch):
