@@ -44,7 +44,9 @@ def test_eases_ridge_is_the_best_on_validation(data, tmp_path):
 
 def test_cold_users_get_the_popular_games_from_ease_too(tmp_path):
     histories = [[], [], *[[2, 3, 4]] * 3, [2, 3], [2]]
-    folder = write_tables(tmp_path / "cold", histories=histories, validation={0: [2], 2: [5]}, test={1: [3]}, num_games=4)
+    folder = write_tables(
+        tmp_path / "cold", histories=histories, validation={0: [2], 2: [5]}, test={1: [3]}, num_games=4
+    )
     found = baseline_metrics(RankingData(str(folder)), "test", [1], tmp_path)
     assert found["ease"]["mrr"] == found["popularity"]["mrr"] == 0.5  # second in popularity, for a user without games
 

@@ -1,6 +1,6 @@
 """The metrics against `ir-measures` (trec_eval), an implementation that shares nothing with ours.
 
-Without ties alone: trec_eval puts games of equal score in the order of their names, ours gives the mean over all orders.
+Without ties alone: trec_eval orders games of equal score by their names, ours gives the mean over all orders.
 With ties the reference is scikit-learn, whose `ndcg_score` means over orders too.
 """
 
