@@ -24,7 +24,9 @@ METRICS = {"train__loss_epoch": 0.5, "val__ndcg_at_10": 0.25, "train__rows_per_s
 TASK = types.SimpleNamespace(headline="ndcg@10")
 
 
-def printed(lines, made, capsys):
+def printed(lines, made, capsys, *, validated=True):
+    if validated and isinstance(lines, EpochLines):
+        lines.on_validation_end(made, TASK)
     lines.on_train_epoch_end(made, TASK)
     return capsys.readouterr().out
 
@@ -42,9 +44,12 @@ def test_the_best_so_far_is_marked(capsys):
 
 
 def test_an_epoch_without_validation(capsys):
-    line = printed(EpochLines(), trainer(train__loss_epoch=0.5), capsys)
-    assert "val/ndcg@10 nan " in line
-    assert "*" not in line
+    lines = EpochLines()
+    assert " 0.2500 *" in printed(lines, trainer(**METRICS), capsys)
+    later = trainer(epoch=2, **{**METRICS, "val__ndcg_at_10": 0.75})
+    lines.on_train_epoch_start(later, TASK)
+    line = printed(lines, later, capsys, validated=False)
+    assert line.split()[:7] == ["epoch", "3/40", "loss", "0.5000", "val/ndcg@10", "-", "12,345"]
 
 
 @pytest.mark.parametrize("kind", [EpochLines, EpochBar])

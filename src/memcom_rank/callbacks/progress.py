@@ -18,6 +18,7 @@ class _EpochReport(ProgressBar):
         super().__init__(**options)
         self._best = float("-inf")
         self._started = 0.0
+        self._validated = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Know the best epoch of the run that this one goes on from."""
@@ -28,7 +29,12 @@ class _EpochReport(ProgressBar):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
         super().on_train_epoch_start(trainer, pl_module)
-        self._started = time.perf_counter()
+        self._started, self._validated = time.perf_counter(), False
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Know that this epoch has a score of its own."""
+        super().on_validation_end(trainer, pl_module)
+        self._validated = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print loss, the validation's headline (* the best so far), rows per second and seconds of the epoch."""
@@ -38,13 +44,14 @@ class _EpochReport(ProgressBar):
             self.print(self._line(trainer, _headline(pl_module), values), flush=True)
 
     def _line(self, trainer: Trainer, headline: str, values: dict[str, float]) -> str:
-        score = values.get(headline, float("nan"))
+        score = values.get(headline, float("nan")) if self._validated else float("nan")  # not an earlier epoch's
+        shown = f"{score:.4f}" if self._validated else "-"
         mark = " *" if score > self._best else ""
         self._best = max(self._best, score) if score == score else self._best
         return (
             f"epoch {trainer.current_epoch + 1:3d}/{trainer.max_epochs}"
             f"  loss {values.get('train/loss_epoch', float('nan')):.4f}"
-            f"  {headline} {score:.4f}{mark:2s}"
+            f"  {headline} {shown:>6}{mark:2s}"
             f"  {values.get('train/rows_per_second', 0):10,.0f} rows/s"
             f"  {time.perf_counter() - self._started:5.1f} s"
         )
