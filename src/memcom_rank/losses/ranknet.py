@@ -24,10 +24,10 @@ def ranknet_loss(preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor, log_q_N
     """
     gaps_NK = score_gaps(preferred_N, other_NK, real_NK)
     losses_NK = softplus(gaps_NK)
-    return weighted_mean((top_heavy_weights(gaps_NK) * losses_NK).sum(1), weights_N)
+    return weighted_mean((top_heavy_weights(gaps_NK, losses_NK) * losses_NK).sum(1), weights_N)
 
 
-def top_heavy_weights(gaps_NK: Tensor) -> Tensor:
+def top_heavy_weights(gaps_NK: Tensor, losses_NK: Tensor) -> Tensor:
     """Return pair weights [N, K], detached, that grow with how far the other game stands above the rest.
 
     With d_k = s_k - s_preferred, p_k = (1 + e^d_k) / (1 + sum_j e^d_j): LambdaRank's idea of weighing each pair by
@@ -36,8 +36,9 @@ def top_heavy_weights(gaps_NK: Tensor) -> Tensor:
     hardest others push most.
 
     Args:
-        gaps_NK: d_k, fp32 or wider, -inf for others that do not count.
+        gaps_NK: d_k, fp32 or wider, -inf for others that do not count: their weight means nothing, their loss is 0.
+        losses_NK: log(1 + e^d_k), which the caller has.
     """
     gaps_NK = gaps_NK.detach()
     log_total_N1 = torch.logaddexp(gaps_NK.logsumexp(1, keepdim=True), gaps_NK.new_zeros(1))
-    return (softplus(gaps_NK) - log_total_N1).exp() * (gaps_NK > -torch.inf)
+    return (losses_NK.detach() - log_total_N1).exp()
