@@ -34,7 +34,7 @@ REVIEWS = ["--source", "table", "--input", "steam-au-reviews/interactions_no_tex
 REVIEWS += ["--user", "user_id", "--game", "item_id", "--timestamp", "date"]
 CHECK_INS = ["--source", "table", "--input", "gowalla/interactions.parquet", "--user", "user", "--game", "item"]
 LARGE = [*FULL, "--config", "match/pool.yaml", "--data.num_negatives", "4096", "--data.batch_size", "512"]
-LARGE += ["--data.keep_share", "[0.5, 0.9]", "--trainer.max_epochs", "30", "--trainer.check_val_every_n_epoch", "5"]
+LARGE += ["--trainer.max_epochs", "20", "--trainer.check_val_every_n_epoch", "5"]
 
 
 @dataclasses.dataclass(frozen=True)
