@@ -160,6 +160,11 @@ def test_wrong_input_is_a_named_error_and_leaves_no_folder(tmp_path, words, want
     assert wanted in err
 
 
+def test_labels_are_no_games_to_find(labelled, tmp_path, capsys):
+    assert baselines(tmp_path, "--data.path", labelled) == (1, None)
+    assert "is a dataset of labels" in capsys.readouterr().err
+
+
 def test_a_draw_of_users_keeps_theirs_together():
     def lists(first):
         return Ragged(torch.arange(101), torch.arange(first, first + 100))

@@ -46,7 +46,7 @@ def test_errors_are_printed_without_traceback(runs, wrong, capsys):
     assert err.startswith("error: ")
 
 
-@pytest.mark.parametrize("command", [[], ["diff"], ["diff", "a"], ["dif", "a", "b"]])
+@pytest.mark.parametrize("command", [[], ["diff"], ["diff", "a"], ["dif", "a", "b"], ["baselines", "--only", "knn"]])
 def test_argparse_exits_with_2(command, capsys):
     with pytest.raises(SystemExit) as exit_info:
         main(command)
@@ -68,3 +68,6 @@ def test_help_loads_nothing_and_a_comparison_no_torch(runs):
     assert "python -m memcom_rank diff runs/" in out
     assert out.splitlines()[-1] == "[]"
     assert loaded(["diff", *runs]).splitlines()[-1] == "['numpy', 'pyarrow']"
+    out = loaded(["baselines", "--help"])
+    assert "python -m memcom_rank baselines --data.path data/steam --only item_knn ials" in out
+    assert out.splitlines()[-1] == "[]"

@@ -18,7 +18,7 @@ from memcom_rank.callbacks.intervals import user_figures
 from memcom_rank.callbacks.report import SUMMARY_FILE
 from memcom_rank.callbacks.run_folder import discard_run, new_run_folder
 from memcom_rank.callbacks.user_metrics import USER_METRICS_FILE, user_table
-from memcom_rank.contract.errors import ConfigError
+from memcom_rank.contract.errors import ConfigError, DatasetError
 from memcom_rank.contract.files import new_folder
 from memcom_rank.contract.schemas import ROW_GROUP_ROWS, TEST, VALIDATION
 from memcom_rank.data import RankingData
@@ -52,7 +52,7 @@ def measure_baselines(path: str, *, only: Sequence[str], metric: str, seed: int,
         runs: the new folder is made in this one.
 
     Raises:
-        DatasetError: the folder is missing, damaged, or has nobody to evaluate.
+        DatasetError: the folder is missing, damaged, of labels, or has nobody to evaluate.
         ConfigError: unknown metric; or nothing could be measured, or not what `only` asks for.
         WriteError: the results cannot be written.
     """
@@ -85,6 +85,12 @@ def tuning_users(queries: Queries, most: int) -> Queries:
 
 def _tuning(data: RankingData, metric: str) -> tuple[Queries, list[int | None]]:
     """Return the users to tune on and the cutoff that `metric` asks for."""
+    if data.num_labels:
+        raise DatasetError(
+            f"'{data.path}' is a dataset of labels: it has no games to find",
+            wanted="a dataset with held-out games",
+            fix="build one without --label; the baselines of labels are in every report of classifier_label.yaml",
+        )
     _ = data.val_dataloader(), data.test_dataloader()  # which refuse a split without users
     _, _, k = metric.partition("@")
     ks: list[int | None] = [int(k) if k.isdecimal() and int(k) else None]

@@ -37,6 +37,14 @@ def test_the_table(tmp_path):
     }
 
 
+def test_a_baseline_goes_by_its_name(tmp_path):
+    a = write_run(tmp_path / "a", users=USERS, mrr=SCORES)
+    b = write_run(tmp_path / "b", users=USERS, mrr=SCORES)
+    summary = {"baseline": "item_knn", "dataset.digest": "sha256:0123456789abcdef0123", "seed": 1}
+    (b / "summary.json").write_text(json.dumps(summary))
+    assert compare_runs(a, b).splitlines()[1] == f"B  {b}: item_knn, seed 1"
+
+
 def test_users_are_matched_by_user_not_by_row(tmp_path):
     order = np.random.default_rng(1).permutation(40)
     a = write_run(tmp_path / "a", users=USERS, mrr=SCORES)

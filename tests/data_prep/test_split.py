@@ -165,3 +165,71 @@ def test_nobody_to_evaluate() -> None:
 
 def test_hold_out_last_is_stable() -> None:
     assert hold_out_last(np.array([0, 0, 0, 1]), np.array([5, 1, 5, 0]), 3).tolist() == [VALIDATION, TRAIN, TEST, TRAIN]
+
+
+def _try(rows: list[tuple[int, int, int]], options: Options) -> dict[tuple[int, int], str]:
+    """The split by (user, game); an example where nobody can be evaluated is no example."""
+    try:
+        return _named(add_split(_log(rows), options))
+    except SplitError:
+        assume(False)
+        raise
+
+
+@given(ROWS, st.sampled_from(["holdout", "leave-last-out"]), st.integers(3, 6))
+def test_users_below_min_games_are_trained_on_and_all_others_evaluated(
+    rows: list[tuple[int, int, int]], rule: str, min_games: int
+) -> None:
+    named = _try(rows, _options(rule, min_games=min_games))
+    for user in {row[0] for row in rows}:
+        own = sorted(name for (owner, _), name in named.items() if owner == user)
+        held = ["test", *["train"] * (len(own) - 2), "validation"] if len(own) >= min_games else ["train"] * len(own)
+        assert own == held
+
+
+@given(ROWS)
+def test_leave_last_out_holds_out_the_latest(rows: list[tuple[int, int, int]]) -> None:
+    named = _try(rows, _options("leave-last-out", min_games=3))
+    order = ["train", "validation", "test"]
+    for user in {row[0] for row in rows}:
+        # a pair's time is its first
+        times = {game: min(time for u, g, time in rows if (u, g) == (user, game)) for u, game, _ in rows if u == user}
+        own = [(order.index(named[user, game]), time) for game, time in times.items()]
+        assert all(one[1] <= other[1] for one in own for other in own if one[0] < other[0])
+
+
+@given(ROWS)
+def test_time_cut_is_one_moment_for_all_users(rows: list[tuple[int, int, int]]) -> None:
+    named = _try(rows, _options("time-cut"))
+    times = {pair: min(time for *other, time in rows if tuple(other) == pair) for pair in named}
+    latest = {name: max(times[pair] for pair in named if named[pair] == name) for name in ("train", "validation")}
+    earliest = {name: min(times[pair] for pair in named if named[pair] == name) for name in ("validation", "test")}
+    assert latest["train"] < earliest["validation"] <= latest["validation"] < earliest["test"]
+
+
+PARTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 7), st.sampled_from(["train", "test"])), min_size=1)
+
+
+@given(PARTS, st.integers(3, 5), st.randoms())
+def test_a_published_split_gives_validation_training_games_alone(
+    parts: list[tuple[int, int, str]], min_games: int, rng: random.Random
+) -> None:
+    published = {(user, game): part for user, game, part in parts}
+
+    def split(rows: list[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        names = pl.Series([published[row] for row in rows], dtype=SPLIT)
+        log = pl.DataFrame({"user": [user for user, _ in rows], "game": [game for _, game in rows], "split": names})
+        return _named(add_split(log.sort("user", "game"), _column(min_games)))
+
+    try:
+        named = split(list(published))
+    except SplitError:
+        assume(False)
+        raise
+    assert set(named) == set(published)
+    moved = {pair for pair in named if named[pair] != published[pair]}
+    assert {(published[pair], named[pair]) for pair in moved} == {("train", "validation")}
+    for user in {user for user, _ in published}:
+        trained = [pair for pair, part in published.items() if pair[0] == user and part == "train"]
+        assert len(moved & set(trained)) == (len(trained) >= min_games)
+    assert split(rng.sample(list(published), len(published))) == named

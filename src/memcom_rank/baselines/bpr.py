@@ -7,7 +7,7 @@ log: in proportion to popularity.
 BPR has no vector for a history it was not trained on. Here it is the mean vector of the history's games, for every
 user, so that test users are known by training and validation games, as everywhere, and the test by nothing else. That
 is no handicap: on Steam-200k's validation users, whose history is their training history, the mean (.259) did better
-than the user vectors that BPR had trained (.231).
+than the user vectors that BPR had trained (.231); on Gowalla .035 and .034.
 """
 
 from typing import Self

@@ -63,8 +63,9 @@ def rank_targets(scores_BV: Tensor, targets_BT: Tensor, grades_BT: Tensor, seen_
     above_BT, tied_BT = torch.zeros_like(targets_BT), torch.zeros_like(targets_BT)
     for t in range(targets_BT.shape[1]):  # T is small; one pass over V a column needs no B x T x V tensor
         own_B1 = own_BT[:, t : t + 1]
-        above_BT[:, t] = (candidates_BV > own_B1).sum(1)
-        tied_BT[:, t] = (candidates_BV == own_B1).sum(1)
+        # counted in 32 bits: on a CPU twice as fast as in 64, and these passes are most of an evaluation
+        above_BT[:, t] = (candidates_BV > own_B1).sum(1, dtype=torch.int32)
+        tied_BT[:, t] = (candidates_BV == own_B1).sum(1, dtype=torch.int32)
     return TargetRanks(above_BT, tied_BT, found_BT, present_BT, grades_BT.double() * present_BT)
 
 
