@@ -62,6 +62,8 @@ SAME = [("RankNet, full table", "classifier, full table")]
 NO_GRADES = ["--model.init_args.graded_weight", "0", "--data.num_graded", "0"]
 TIMED = {"classifier, full table": [*CLASSIFIER, *FULL, *LATEST]}
 TIMED["RankNet, full table"] = [*RANKNET, *FULL, *LATEST, *NO_GRADES]
+MIXTURE = ["--config", "match/mixture.yaml", "--data.keep_share", "[0.3, 1.0]"]
+TASTES = {name: [*words, *MIXTURE] for name, words in HEADS.items()}
 CASES = {
     "steam": Case(
         ["--source", "steam200k", "--input", "steam-200k/steam-200k.csv"],
@@ -83,8 +85,8 @@ CASES = {
         metric="ndcg@20",
         own_split=False,
     ),
-    "synthetic": Case(["--source", "synthetic"], HEADS, SAME),
-    "synthetic-200k": Case(["--source", "synthetic", "--users", "200000"], HEADS, SAME),
+    "synthetic": Case(["--source", "synthetic"], TASTES, SAME),
+    "synthetic-200k": Case(["--source", "synthetic", "--users", "200000"], TASTES, SAME),
 }
 
 

@@ -56,3 +56,14 @@ def log_sum_exp_scores(match, embedding, history_BL):
             row.append(dot(query[:cut], other[:cut]) + math.log(math.exp(match.floor.item()) + sum(near) / scale))
         scores.append(row)
     return torch.tensor(scores)
+
+
+def mixture_scores(match, embedding, history_BL):
+    table, scores = embedding.dense().tolist(), []
+    for own in history_BL.tolist():
+        evidence = [sum(table[game][d] for game in own if game) * match.sharpness.item() for d in range(DIM)]
+        total = sum(math.exp(value) for value in evidence)
+        tastes = [math.exp(value) / total for value in evidence]
+        shares = [[math.exp(value) for value in vector] for vector in table]
+        scores.append([math.log(DIM * dot(tastes, share) / sum(share)) for share in shares])
+    return torch.tensor(scores)

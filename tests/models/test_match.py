@@ -1,13 +1,16 @@
+import math
+
 import pytest
 import torch
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.models import LogSumExpMatch, PoolMatch, match
+from memcom_rank.models import LogSumExpMatch, MixtureMatch, PoolMatch, match
 from tests.models.references import (
     DIM,
     EMBEDDINGS,
     HISTORIES,
     log_sum_exp_scores,
+    mixture_scores,
     pool_scores,
     stirred,
 )
@@ -15,6 +18,7 @@ from tests.models.references import (
 WAYS = {
     "pool": (lambda power: PoolMatch(power=power), pool_scores),
     "log_sum_exp": (lambda power: LogSumExpMatch(match_dim=4, power=power), log_sum_exp_scores),
+    "mixture": (lambda power: MixtureMatch(), mixture_scores),
     "log_sum_exp_only": (lambda power: LogSumExpMatch(match_dim=DIM, power=power), log_sum_exp_scores),
 }
 
@@ -48,7 +52,8 @@ def test_order_and_padding_of_a_history_do_not_matter(embedding, way):
 def test_an_empty_history_prefers_no_game(embedding, way):
     matcher = stirred(way[0](0.5), seed=1)
     scores = matcher(embedding, torch.zeros(2, 3, dtype=torch.int64), embedding.score)
-    torch.testing.assert_close(scores, torch.full_like(scores, matcher.floor.item() if way is not WAYS["pool"] else 0))
+    wanted = matcher.floor.item() if isinstance(matcher, LogSumExpMatch) else 0
+    torch.testing.assert_close(scores, torch.full_like(scores, wanted))
 
 
 def test_nobody_has_no_scores(embedding, way):
@@ -101,6 +106,9 @@ def test_gradients_equal_those_of_dense_tables(embedding, way):
 def dense(matcher, embedding):
     table_VD = embedding.dense()
     real_BL = (HISTORIES != 0).float()
+    if isinstance(matcher, MixtureMatch):
+        evidence_BD = (table_VD[HISTORIES] * real_BL[..., None]).sum(1) * matcher.sharpness
+        return (evidence_BD.log_softmax(1)[:, None] + table_VD.log_softmax(1)).logsumexp(2) + math.log(DIM)
     scale_B1 = real_BL.sum(1, keepdim=True).clamp(min=1) ** matcher.power
     query_BD = torch.tanh((table_VD[HISTORIES] * real_BL[..., None]).sum(1) / scale_B1)
     if isinstance(matcher, PoolMatch):
@@ -116,6 +124,18 @@ def test_likeness_too_great_for_exp_stays_finite(embedding):
         matcher.gain.fill_(1e6)
     history = HISTORIES[:1].repeat(1, 3000)
     scores = matcher(embedding, history, embedding.score)
+    scores.sum().backward()
+    assert scores.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())
+
+
+def test_tastes_too_sure_stay_finite(embedding):
+    matcher = MixtureMatch()
+    with torch.no_grad():
+        matcher.sharpness.fill_(1e6)
+        for parameter in embedding.parameters():
+            parameter.mul_(1e3)
+    scores = matcher(embedding, HISTORIES, embedding.score)
     scores.sum().backward()
     assert scores.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())

@@ -3,10 +3,10 @@ import copy
 import pytest
 import torch
 
-from memcom_rank.models import LogSumExpMatch, PoolMatch, Ranker, match
+from memcom_rank.models import LogSumExpMatch, MixtureMatch, PoolMatch, Ranker, match
 from tests.models.references import DIM, EMBEDDINGS, HISTORIES, NUM_IDS, pool_scores, stirred
 
-MATCHES = {"pool": PoolMatch, "log_sum_exp": lambda: LogSumExpMatch(match_dim=4)}
+MATCHES = {"pool": PoolMatch, "log_sum_exp": lambda: LogSumExpMatch(match_dim=4), "mixture": MixtureMatch}
 
 
 @pytest.fixture(params=[(e, m, b) for e in EMBEDDINGS for m in MATCHES for b in (False, True)], ids=str)
@@ -75,7 +75,7 @@ def test_training_reaches_every_parameter(ranker, how):
 
 
 def test_bytes_count_everything_once(ranker):
-    matcher = 4 * (4 + 1) if isinstance(ranker.match, LogSumExpMatch) else 0  # gain and floor
+    matcher = {PoolMatch: 0, MixtureMatch: 4, LogSumExpMatch: 4 * (4 + 1)}[type(ranker.match)]  # gain and floor
     bias = 0 if ranker.game_bias is None else 4 * NUM_IDS
     assert ranker.num_bytes == ranker.embedding.num_bytes + matcher + bias
     assert ranker.num_bytes == 4 * sum(tensor.numel() for tensor in ranker.state_dict().values())

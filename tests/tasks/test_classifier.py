@@ -10,15 +10,16 @@ from torch.utils._pytree import tree_leaves
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.data import TrainBatch
 from memcom_rank.embeddings import Full, MEmCom, NaiveHash
-from memcom_rank.models import LogSumExpMatch, PoolMatch
+from memcom_rank.models import LogSumExpMatch, MixtureMatch, PoolMatch
 from memcom_rank.models import match as matching
 from memcom_rank.tasks import Classifier, PaperClassifier
 from tests.data.tiny import write_tables
 from tests.tasks.small import NO_SAMPLES, data, fitted, task, trainer, weights
 
 MATCHES = pytest.mark.parametrize(
-    "match", [lambda: PoolMatch(), lambda: LogSumExpMatch(match_dim=4)], ids=["pool", "lse"]
+    "match", [PoolMatch, lambda: LogSumExpMatch(match_dim=4), MixtureMatch], ids=["pool", "lse", "mixture"]
 )
+EPOCHS = {MixtureMatch: 60}  # tastes part slowly at first
 NOBODY, NOTHING = torch.zeros(3, 0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
 BATCH = TrainBatch(
     seed=3,
@@ -37,7 +38,7 @@ BATCH = TrainBatch(
 @MATCHES
 def test_learns_which_games_go_together(folder, match):
     """Of 8 games of its cluster a user has 6 (7 at test): the wanted one is among the first two (is the first)."""
-    made = fitted(folder, model=task(kind=Classifier, match=match()), max_epochs=15)
+    made = fitted(folder, model=task(kind=Classifier, match=match()), max_epochs=EPOCHS.get(match, 15))
     assert made.callback_metrics["val/ndcg@3"] >= 0.9 * (1 + 1 / math.log2(3)) / 2
     (found,) = made.test(made.lightning_module, made.datamodule, verbose=False)
     assert found["test/ndcg@3"] > 0.97
@@ -163,7 +164,8 @@ def test_a_step_without_hidden_games_changes_nothing(match, most, precision, mon
 
 @MATCHES
 def test_a_bf16_run_learns_and_keeps_fp32_weights(folder, match):
-    made = fitted(folder, model=task(kind=Classifier, match=match()), precision="bf16-mixed", max_epochs=15)
+    epochs = EPOCHS.get(match, 15)
+    made = fitted(folder, model=task(kind=Classifier, match=match()), precision="bf16-mixed", max_epochs=epochs)
     assert made.callback_metrics["val/ndcg@3"] > 0.7
     assert {parameter.dtype for parameter in made.lightning_module.parameters()} == {torch.float32}
 

@@ -18,6 +18,7 @@ from memcom_rank.embeddings.bag import weighted_bag
 
 Against = Callable[[Tensor], Tensor]  # queries [Q, D] -> scores [Q, C]
 _MAX_EXPONENT = 60.0  # exp, and its sum over the longest history, stay finite in fp32
+_LEAST_SHARE = 1e-12  # its logarithm, and the gradient of that, are finite
 _MAX_SCORES = 6 * 2**20  # users x games scored at once in training: 24 MB of fp32 (32 MB and more are slow to allocate)
 _MAX_LIKENESS = 2**26  # history games x games compared at once: 256 MB of fp32
 
@@ -145,6 +146,41 @@ class LogSumExpMatch(Matcher):
         if torch.is_grad_enabled() or most >= min(num_users * longest, embedding.num_ids):
             return max(num_users, 1)
         return max(most // longest, 1)
+
+
+class MixtureMatch(Matcher):
+    """Each component of the embedding is a taste: a history says which tastes its user has, and they say which games.
+
+        w(h) = softmax(sharpness * sum_i emb(i))        score(h, j) = log(D sum_d w_d(h) softmax(emb(j))_d)
+
+    With tastes alike in number, softmax(emb(j)) is how the users of game j divide among them, w is Bayes' posterior over
+    tastes given the history, and the score says how much more likely the history makes the game: the latent classes of
+    Hofmann 2004 ("Latent Semantic Models for Collaborative Filtering"), a user's inferred from its history and trained
+    on hidden games. For users who are of a kind; that two games belong together beyond their tastes (sequels,
+    bundles) it cannot say. An empty history has all tastes alike and scores 0. As cheap as `PoolMatch`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sharpness = nn.Parameter(torch.ones(()))
+
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
+        """See the base."""
+        evidence_BD = embedding.pool(history_BL, (history_BL != PADDING_ID).float())
+        with torch.autocast(history_BL.device.type, enabled=False):
+            return (torch.softmax(evidence_BD.float() * self.sharpness, 1),)
+
+    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
+        """See the base."""
+        (tastes_BD,) = encoded
+        likings_DC = against(torch.eye(tastes_BD.shape[1], device=tastes_BD.device))  # a taste is one more query
+        with torch.autocast(tastes_BD.device.type, enabled=False):  # a sum of exponentials is no place for bf16
+            shares_DC = torch.softmax(likings_DC.float(), 0) * len(likings_DC)
+            return (tastes_BD @ shares_DC).clamp(min=_LEAST_SHARE).log()
+
+    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+        """See the base."""
+        return _at_once(_MAX_SCORES, encoded[0])
 
 
 def _at_once(most: int, rows_QD: Tensor) -> int:
