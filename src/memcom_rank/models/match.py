@@ -153,7 +153,7 @@ class MixtureMatch(Matcher):
 
         w(h) = softmax(sharpness * sum_i emb(i))        score(h, j) = log(D sum_d w_d(h) softmax(emb(j))_d)
 
-    With tastes alike in number, softmax(emb(j)) is how the users of game j divide among them, w is Bayes' posterior over
+    With tastes alike in number, softmax(emb(j)) is how the users of game j divide among them, w is Bayes' posterior of
     tastes given the history, and the score says how much more likely the history makes the game: the latent classes of
     Hofmann 2004 ("Latent Semantic Models for Collaborative Filtering"), a user's inferred from its history and trained
     on hidden games. For users who are of a kind; that two games belong together beyond their tastes (sequels,
