@@ -13,6 +13,7 @@ from tests.test_cli import columns, summary
 
 BEST = "checkpoints/best.ckpt"
 MODEL = "--model.init_args"
+ENDS_AFTER = ("--trainer.callbacks+", "tests.tasks.small.StopAfter", "--trainer.callbacks.epochs")  # of a longer run
 
 
 def weights(ran, file="checkpoints/last.ckpt"):
@@ -26,7 +27,7 @@ def contents(folder):
 def test_two_and_two_epochs_equal_four(tiny, tmp_path):
     words = ("--data.batch_size", 64, "--seed_everything", 5)
     whole = fit(tmp_path, tiny, *words, epochs=4)
-    first = fit(tmp_path, tiny, *words, epochs=2)
+    first = fit(tmp_path, tiny, *words, *ENDS_AFTER, 2, epochs=4)
     before = contents(first.folder)
     # neither the batch size nor the seed nor the dataset is said again: the checkpoint knows them
     second = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", "last", "--trainer.max_epochs", 4)
@@ -46,7 +47,7 @@ def test_a_run_goes_on_with_its_own_loss_and_negatives(tiny, tmp_path):
     """The loss is no module, and still known to the checkpoint."""
     overlays = ("--config", "loss/gbce.yaml", "--config", "negatives/mixed.yaml", f"{MODEL}.hardest", 20)
     whole = fit(tmp_path, tiny, *overlays, epochs=2)
-    first = fit(tmp_path, tiny, *overlays, epochs=1)
+    first = fit(tmp_path, tiny, *overlays, *ENDS_AFTER, 1, epochs=2)
     second = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", "last", "--trainer.max_epochs", 2)
     assert second.status == 0, second.err
     used = yaml.safe_load((second.folder / "config.yaml").read_text())

@@ -8,11 +8,7 @@ import torch
 from memcom_rank import losses
 from tests.losses.samples import draw, sample
 
-LOSSES = [
-    getattr(losses, name)
-    for name in losses.__all__
-    if not name.endswith("softmax_loss") or name == "sampled_softmax_loss"
-]
+LOSSES = [getattr(losses, name) for name in losses.__all__ if name not in ("softmax_loss", "tiled_softmax_loss")]
 SMOOTH = [losses.bpr_loss, losses.sampled_softmax_loss, losses.bce_loss, losses.gbce_loss]  # no detached weights
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 
