@@ -63,6 +63,11 @@ NO_GRADES = ["--model.init_args.graded_weight", "0", "--data.num_graded", "0"]
 TIMED = {"classifier, full table": [*CLASSIFIER, *FULL, *LATEST]}
 TIMED["RankNet, full table"] = [*RANKNET, *FULL, *LATEST, *NO_GRADES]
 MIXTURE = ["--config", "match/mixture.yaml", "--data.keep_share", "[0.3, 1.0]"]
+LOSSES = {"RankNet's loss": [*RANKNET, *FULL]}
+LOSSES |= {
+    f"{loss} loss": [*RANKNET, *FULL, "--config", f"loss/{loss}.yaml"]
+    for loss in ("sampled_softmax", "bpr", "bce", "gbce", "lambdarank")
+}
 TASTES = {name: [*words, *MIXTURE] for name, words in HEADS.items()}
 CASES = {
     "steam": Case(
@@ -75,6 +80,11 @@ CASES = {
             "RankNet, naive hash 16x": [*RANKNET, "--config", "embedding/naive_hash.yaml"],
         },
         [*SAME, ("RankNet, MEmCom 16x", "RankNet, naive hash 16x")],
+    ),
+    "steam-losses": Case(
+        ["--source", "steam200k", "--input", "steam-200k/steam-200k.csv"],
+        LOSSES,
+        [("RankNet's loss", name) for name in LOSSES if name != "RankNet's loss"],
     ),
     "steam-au-last": Case([*REVIEWS, "--split", "leave-last-out"], TIMED, SAME, own_split=False),
     "steam-au-cut": Case([*REVIEWS, "--split", "time-cut"], TIMED, SAME, own_split=False),
