@@ -112,18 +112,21 @@ def test_dense_is_the_reference(embedding, table_VD):
 
 
 @pytest.mark.parametrize("size", [1, 7, NUM_IDS - 1, NUM_IDS, 100])
-def test_split_is_the_reference_in_parts_and_so_are_its_gradients(embedding, table_VD, size):
-    parts = [make() for make in embedding.split(size)]
-    assert {len(part) for part in parts[:-1]} <= {size}
-    torch.testing.assert_close(torch.cat(parts)[1:], table_VD[1:])
-    weights = torch.randn(NUM_IDS, DIM, generator=torch.Generator().manual_seed(1))
-    weights[0] = 0  # the padding id's vector is not for use
-    (torch.cat(parts) * weights).sum().backward()
-    found = [parameter.grad.clone() for parameter in embedding.parameters()]
+def test_tiles_are_the_scores_in_parts_and_so_are_their_gradients(embedding, table_VD, size):
+    queries_BD = some_weights(4, DIM).requires_grad_()
+    projected_BS = embedding.project(queries_BD)
+    parts = [tile(projected_BS) for tile in embedding.tiles(size)]
+    assert {part.shape[1] for part in parts[:-1]} <= {size}
+    scores_BV = torch.cat(parts, 1)
+    torch.testing.assert_close(scores_BV, queries_BD @ table_VD[1:].T)
+    weights_BV = torch.randn(scores_BV.shape, generator=torch.Generator().manual_seed(1))
+    (scores_BV * weights_BV).sum().backward()
+    found = [queries_BD.grad.clone(), *(parameter.grad.clone() for parameter in embedding.parameters())]
     embedding.zero_grad()
-    (embedding.dense() * weights).sum().backward()
-    for own, parameter in zip(found, embedding.parameters(), strict=True):
-        torch.testing.assert_close(own, parameter.grad)
+    queries_BD.grad = None
+    (embedding.score(queries_BD)[:, 1:] * weights_BV).sum().backward()
+    for own, value in zip(found, [queries_BD, *embedding.parameters()], strict=True):
+        torch.testing.assert_close(own, value.grad)
 
 
 @pytest.mark.parametrize("side", ["pool", "forward", "score"])

@@ -10,17 +10,28 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID
+from memcom_rank.embeddings.bag import weighted_bag
 
 FP32_BYTES = 4
+
+
+class Stored(nn.Module, abc.ABC):
+    """A part of a technique that says itself what must be stored of it."""
+
+    @abc.abstractmethod
+    def at_rest(self) -> dict[str, Tensor]:
+        """Return all that must be stored, as it is stored, by name."""
 
 
 class CompressedEmbedding(nn.Module, abc.ABC):
     """A map from `num_ids` ids to vectors of width `dim`, stored in fewer bytes than a full table.
 
-    A technique implements `_pool` and `score`. What must be stored is a parameter or a persistent buffer; what can be
+    A technique implements `_pool`, `project` and `tiles`; one without a structure to use is a `LookupEmbedding`. What
+    must be stored is a parameter or a persistent buffer, or lies in a part that says so itself (`Stored`); what can be
     computed again is neither, or a non-persistent buffer.
 
     Args:
@@ -47,8 +58,30 @@ class CompressedEmbedding(nn.Module, abc.ABC):
         """Sum vectors over L, each times its weight: int32 ids, weights of the parameters' type, 0 at padding."""
 
     @abc.abstractmethod
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """Do what is done once for a query, whatever the ids: [B, dim] -> [B, S], e.g. products with shared rows."""
+
+    @abc.abstractmethod
+    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+        """Return what makes of projected queries [B, S] the scores [B, size] of each `size` ids in turn.
+
+        From id 1 on, the last tile has the rest. A tile can be made again, and gradients of all tiles together take
+        the time of one pass over the ids.
+        """
+
+    def start(self, users_N: Tensor, ids_N: Tensor) -> None:
+        """Look at the training games once, before the first step: the door for techniques that learn what shares what.
+
+        Whatever it draws comes from torch's global generator, which every process seeds alike.
+
+        Args:
+            users_N, ids_N: int64, user row and id of every training game of a user.
+        """
+
     def score(self, queries_BD: Tensor) -> Tensor:
         """Score every id through the technique's own structure: queries [B, dim] -> [B, num_ids]; column 0 is 0."""
+        (whole,) = self.tiles(self.num_ids)
+        return pad(whole(self.project(queries_BD)), (1, 0))
 
     def pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         """Sum vectors over L, each times its weight: int64 ids and weights [B, L] -> [B, dim].
@@ -66,25 +99,28 @@ class CompressedEmbedding(nn.Module, abc.ABC):
         ids_N1 = ids.reshape(-1, 1)
         return self.pool(ids_N1, torch.ones_like(ids_N1)).reshape(*ids.shape, self.dim)
 
-    def split(self, size: int) -> list[Callable[[], Tensor]]:
-        """Return what makes, when called, the vectors [size, dim] of each `size` ids in turn; the last has the rest.
-
-        The padding id's vector means nothing there.
-        """
-        ids_V = torch.arange(self.num_ids, device=next(self.parameters()).device)
-        return [partial(self, ids_T) for ids_T in torch.split(ids_V, size)]
-
     def dense(self) -> Tensor:
         """Return every vector as one table [num_ids, dim]: for tests, exports and small catalogues."""
         return self.forward(torch.arange(self.num_ids, device=next(self.parameters()).device))
 
+    def at_rest(self) -> dict[str, Tensor]:
+        """Return all that must be stored, as it is stored, by name: what an artifact holds and `num_bytes` counts.
+
+        Floats are fp32, unless a part stores itself in fewer bits.
+        """
+        stored: dict[str, Tensor] = {}
+        parts = {name: part for name, part in self.named_modules() if isinstance(part, Stored)}
+        for name, tensor in self.state_dict().items():
+            if not any(name.startswith(f"{part}.") for part in parts):
+                stored[name] = tensor.float() if tensor.is_floating_point() else tensor
+        return stored | {
+            f"{name}.{key}": tensor for name, part in parts.items() for key, tensor in part.at_rest().items()
+        }
+
     @property
     def num_bytes(self) -> int:
-        """Bytes at rest: parameters and persistent buffers, floats as fp32, integers as they are."""
-        return sum(
-            tensor.numel() * (FP32_BYTES if tensor.is_floating_point() else tensor.element_size())
-            for tensor in self.state_dict().values()
-        )
+        """Bytes at rest."""
+        return sum(tensor.nbytes for tensor in self.at_rest().values())
 
     @property
     def full_bytes(self) -> int:
@@ -95,6 +131,33 @@ class CompressedEmbedding(nn.Module, abc.ABC):
     def ratio(self) -> float:
         """How many times smaller than the full table: `full_bytes / num_bytes`."""
         return self.full_bytes / self.num_bytes
+
+
+class LookupEmbedding(CompressedEmbedding):
+    """A technique that makes vectors id by id, with nothing for pooled histories or queries to share.
+
+    It implements `_vectors`. Each distinct id of a batch is made once.
+    """
+
+    @abc.abstractmethod
+    def _vectors(self, ids_N: Tensor) -> Tensor:
+        """Return vectors [N, dim] of int32 ids from 1 to num_ids - 1 (0 may come: its vector is not used)."""
+
+    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
+        return weighted_bag(self._vectors(ids_U), places_BL.int(), weights_BL)
+
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """See the base: nothing."""
+        return queries_BD
+
+    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+        """See the base."""
+        ids_V = torch.arange(1, self.num_ids, dtype=torch.int32, device=next(self.parameters()).device)
+        return [partial(self._tile, ids_T) for ids_T in torch.split(ids_V, size)]
+
+    def _tile(self, ids_T: Tensor, queries_BD: Tensor) -> Tensor:
+        return queries_BD @ self._vectors(ids_T).T
 
 
 def initial_rows(num_rows: int, dim: int) -> nn.Parameter:

@@ -1,11 +1,11 @@
 """Embedding room (floor 1): the full table, the uncompressed twin of every comparison: emb(i) = T[i]."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.embeddings.bag import weighted_bag
@@ -30,11 +30,15 @@ class Full(CompressedEmbedding):
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         return weighted_bag(self.table_VD, ids_BL, weights_BL)
 
-    def score(self, queries_BD: Tensor) -> Tensor:
-        """See the base."""
-        # the padding row stays out of the product, so that it gets no gradient
-        return pad(queries_BD @ self.table_VD[1:].T, (1, 0))
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """See the base: nothing."""
+        return queries_BD
 
-    def split(self, size: int) -> list[Callable[[], Tensor]]:
-        """See the base; the table's gradient is put together once, where every lookup would make one of its size."""
-        return [lambda part_TD=part_TD: part_TD for part_TD in torch.split(self.table_VD, size)]  # type: ignore[misc]
+    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+        """See the base."""
+        # split once: the gradient of a slice per tile would each time be as long as the table
+        return [partial(_tile, part_TD) for part_TD in torch.split(self.table_VD[1:], size)]
+
+
+def _tile(part_TD: Tensor, queries_BD: Tensor) -> Tensor:
+    return queries_BD @ part_TD.T

@@ -9,11 +9,13 @@ The paper's abstract gives the two tables, one hashed and one with a weight per 
 popularity), the offset W, and the start of V and W are this project's reading of it.
 """
 
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import repeat
 from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from memcom_rank.embeddings.bag import weighted_bag
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
@@ -76,12 +78,24 @@ class MEmCom(CompressedEmbedding):
             pooled_BD = pooled_BD + bias_B1.to(pooled_BD.dtype)
         return pooled_BD
 
-    def score(self, queries_BD: Tensor) -> Tensor:
-        """See the base: m dot products per query, then one or two multiplies per id."""
-        scores_BV = spread_modulo(queries_BD @ self.rows_MD.T, self.num_ids) * self.scale_V[1:]
-        if self.bias_V is not None:
-            scores_BV = scores_BV + queries_BD.sum(dim=1, keepdim=True) * self.bias_V[1:]
-        return pad(scores_BV, (1, 0))
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """See the base: m dot products and, for the offsets, the sum of the query."""
+        dots_BM = queries_BD @ self.rows_MD.T
+        if self.bias_V is None:
+            return dots_BM
+        return torch.cat([dots_BM, queries_BD.sum(dim=1, keepdim=True).to(dots_BM.dtype)], dim=1)
+
+    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+        """See the base: one or two multiplies per id."""
+        scales = torch.split(self.scale_V[1:], size)
+        biases: Iterable[Tensor | None] = repeat(None) if self.bias_V is None else torch.split(self.bias_V[1:], size)
+        firsts = range(1, self.num_ids, size)
+        return [partial(self._tile, *parts) for parts in zip(firsts, scales, biases, strict=False)]
+
+    def _tile(self, first: int, scale_T: Tensor, bias_T: Tensor | None, projected_BS: Tensor) -> Tensor:
+        dots_BM = projected_BS[:, : self.num_rows]
+        scores_BT = spread_modulo(dots_BM, first=first, count=len(scale_T)) * scale_T
+        return scores_BT if bias_T is None else scores_BT + projected_BS[:, self.num_rows :] * bias_T
 
 
 def _pick(scalars_V: Tensor, ids_BL: Tensor) -> Tensor:

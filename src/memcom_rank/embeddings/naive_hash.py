@@ -3,10 +3,11 @@
 The weakest baseline of MEmCom (arXiv 2203.10135), and what MEmCom is at its first step.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import final
 
 from torch import Tensor
-from torch.nn.functional import pad
 
 from memcom_rank.embeddings.bag import weighted_bag
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
@@ -46,6 +47,11 @@ class NaiveHash(CompressedEmbedding):
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         return weighted_bag(self.rows_MD, modulo(ids_BL, self.num_rows), weights_BL)
 
-    def score(self, queries_BD: Tensor) -> Tensor:
-        """See the base: m dot products per query, then a copy per id."""
-        return pad(spread_modulo(queries_BD @ self.rows_MD.T, self.num_ids), (1, 0))
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """See the base: m dot products."""
+        return queries_BD @ self.rows_MD.T
+
+    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+        """See the base: a copy per id."""
+        firsts = range(1, self.num_ids, size)
+        return [partial(spread_modulo, first=first, count=min(size, self.num_ids - first)) for first in firsts]

@@ -39,7 +39,7 @@ def tiled_softmax_loss(tiles: Mapping[int, Tile], hidden_BL: Tensor, owned_BL: T
     """Return the same of scores that are made a tile at a time, and made again for the gradients.
 
     Args:
-        tiles: first id of each tile -> what makes its scores [B, T]; together all ids. A single one is made once.
+        tiles: first id of each tile -> what makes its scores [B, T]; together all games. A single one is made once.
         hidden_BL, owned_BL, weights_B: as for `softmax_loss`.
     """
     rest, hidden_scores_BL = [], torch.zeros_like(hidden_BL)

@@ -1,11 +1,12 @@
 """Models room (floor 2): how a history and a game are matched. Takes histories -> gives scores of games.
 
-A matcher never asks for a game's vector: it hands queries to `against`, which scores them against the games wanted:
-chosen ones, a tile of the catalogue, or the whole of it through the technique's own structure.
+A matcher never asks for a game's vector: it makes queries, and is handed their scores against the games wanted: chosen
+ones, a tile of the catalogue, or the whole of it through the technique's own structure.
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,31 +17,41 @@ from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.embeddings import CompressedEmbedding
 from memcom_rank.embeddings.bag import weighted_bag
 
-Against = Callable[[Tensor], Tensor]  # queries [Q, D] -> scores [Q, C]
 _MAX_EXPONENT = 60.0  # exp, and its sum over the longest history, stay finite in fp32
 _LEAST_SHARE = 1e-12  # its logarithm, and the gradient of that, are finite
 _MAX_SCORES = 6 * 2**20  # users x games scored at once in training: 24 MB of fp32 (32 MB and more are slow to allocate)
 _MAX_LIKENESS = 2**26  # history games x games compared at once: 256 MB of fp32
 
 
+class Encoded(NamedTuple):
+    """What histories say: queries, each [Q, D], to be scored against games, and what joins the scores."""
+
+    queries: tuple[Tensor, ...]
+    context: tuple[Tensor, ...] = ()
+
+
 class Matcher(nn.Module, abc.ABC):
     """Compares histories with games, in two steps: what the histories say, once, then any games against it."""
 
     @abc.abstractmethod
-    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
-        """Return what `compare` needs of int64 histories padded with 0. All dropout is drawn here."""
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Encoded:
+        """Return queries, and what `compare` needs beside their scores, of int64 histories padded with 0.
+
+        All dropout is drawn here.
+        """
 
     @abc.abstractmethod
-    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
-        """Return scores [B, C] of the games of `against`."""
+    def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
+        """Return scores [B, C] of games, from their scores [Q, C] for each of the encoded queries."""
 
     @abc.abstractmethod
-    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+    def games_at_once(self, encoded: Encoded) -> int:
         """Return how many games to compare at once in training, at least 1, so that memory has a limit."""
 
-    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
-        """Return scores [B, C] for int64 histories padded with 0."""
-        return self.compare(self.encode(embedding, history_BL), against)
+    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return scores [B, C] for int64 histories padded with 0; `score` takes queries [Q, D] -> gives [Q, C]."""
+        encoded = self.encode(embedding, history_BL)
+        return self.compare([score(queries_QD) for queries_QD in encoded.queries], encoded.context)
 
 
 class PoolMatch(Matcher):
@@ -59,17 +70,17 @@ class PoolMatch(Matcher):
         super().__init__()
         self.power, self.dropout = power, nn.Dropout(dropout)
 
-    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Encoded:
         """See the base."""
-        return (self.query(embedding, history_BL),)
+        return Encoded((self.query(embedding, history_BL),))
 
-    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
+    def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
         """See the base."""
-        return against(*encoded)
+        return scores[0]
 
-    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+    def games_at_once(self, encoded: Encoded) -> int:
         """See the base."""
-        return _at_once(_MAX_SCORES, encoded[0])
+        return _at_once(_MAX_SCORES, encoded.queries[0])
 
     def query(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Tensor:
         """Return queries [B, D]."""
@@ -107,13 +118,13 @@ class LogSumExpMatch(Matcher):
         self.gain = nn.Parameter(torch.ones(match_dim))
         self.floor = nn.Parameter(torch.zeros(()))
 
-    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, against: Against) -> Tensor:
-        """Return scores [B, C] for int64 histories padded with 0."""
+    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+        """See the base."""
         parts = torch.split(history_BL, self._users_at_once(embedding, history_BL))
-        scores = [self.compare(self.encode(embedding, part_bL), against) for part_bL in parts]
+        scores = [super(LogSumExpMatch, self).forward(embedding, part_bL, score) for part_bL in parts]
         return scores[0] if len(scores) == 1 else torch.cat(scores)
 
-    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Encoded:
         """See the base."""
         pooled_dim = embedding.dim - self.match_dim
         if pooled_dim < 0:
@@ -123,20 +134,20 @@ class LogSumExpMatch(Matcher):
         single_UD = pad(embedding(ids_U)[:, -self.match_dim :] * self.gain, (pooled_dim, 0))
         real_BL = (history_BL != PADDING_ID).float()
         weights_BL = real_BL / real_BL.sum(1, keepdim=True).clamp(min=1) ** self.power
-        return query_BD, single_UD, place_BL.int(), weights_BL
+        return Encoded((query_BD, single_UD), (place_BL.int(), weights_BL))
 
-    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
+    def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
         """See the base."""
-        query_BD, single_UD, place_BL, weights_BL = encoded
-        scores_BC, likeness_UC = against(query_BD), against(single_UD)
-        with torch.autocast(query_BD.device.type, enabled=False):  # a sum of exponentials is no place for bf16
+        scores_BC, likeness_UC = scores
+        place_BL, weights_BL = context
+        with torch.autocast(scores_BC.device.type, enabled=False):  # a sum of exponentials is no place for bf16
             near_UC = likeness_UC.float().clamp(max=_MAX_EXPONENT).exp()
             near_BC = weighted_bag(near_UC, place_BL, weights_BL)
             return scores_BC.float() + (near_BC + self.floor.exp()).log()
 
-    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+    def games_at_once(self, encoded: Encoded) -> int:
         """See the base."""
-        return min(_at_once(_MAX_SCORES, encoded[0]), _at_once(_MAX_LIKENESS, encoded[1]))
+        return min(_at_once(_MAX_SCORES, encoded.queries[0]), _at_once(_MAX_LIKENESS, encoded.queries[1]))
 
     @staticmethod
     def _users_at_once(embedding: CompressedEmbedding, history_BL: Tensor) -> int:
@@ -164,23 +175,23 @@ class MixtureMatch(Matcher):
         super().__init__()
         self.sharpness = nn.Parameter(torch.ones(()))
 
-    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> tuple[Tensor, ...]:
+    def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Encoded:
         """See the base."""
         evidence_BD = embedding.pool(history_BL, (history_BL != PADDING_ID).float())
         with torch.autocast(history_BL.device.type, enabled=False):
-            return (torch.softmax(evidence_BD.float() * self.sharpness, 1),)
+            tastes_BD = torch.softmax(evidence_BD.float() * self.sharpness, 1)
+        return Encoded((torch.eye(tastes_BD.shape[1], device=tastes_BD.device),), (tastes_BD,))  # a taste is a query
 
-    def compare(self, encoded: tuple[Tensor, ...], against: Against) -> Tensor:
+    def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
         """See the base."""
-        (tastes_BD,) = encoded
-        likings_DC = against(torch.eye(tastes_BD.shape[1], device=tastes_BD.device))  # a taste is one more query
+        (likings_DC,), (tastes_BD,) = scores, context
         with torch.autocast(tastes_BD.device.type, enabled=False):  # a sum of exponentials is no place for bf16
             shares_DC = torch.softmax(likings_DC.float(), 0) * len(likings_DC)
             return (tastes_BD @ shares_DC).clamp(min=_LEAST_SHARE).log()
 
-    def games_at_once(self, encoded: tuple[Tensor, ...]) -> int:
+    def games_at_once(self, encoded: Encoded) -> int:
         """See the base."""
-        return _at_once(_MAX_SCORES, encoded[0])
+        return _at_once(_MAX_SCORES, encoded.context[0])
 
 
 def _at_once(most: int, rows_QD: Tensor) -> int:

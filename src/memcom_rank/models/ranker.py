@@ -3,7 +3,7 @@
 Tying the two sides shrinks the whole model: no output matrix is left.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
 
@@ -43,24 +43,29 @@ class Ranker(Scorer):
     def tiles(self, history_BL: Tensor) -> dict[int, Callable[[], Tensor]]:
         """Return the scores of `forward` in tiles: first id of each -> what makes its scores [B, T] when called.
 
-        One tile, made as `forward` does, where that fits in the memory that the matcher allows itself. Histories are
-        encoded once; a tile can be made again and is the same.
+        From id 1 on; one tile where that fits in the memory that the matcher allows itself. Histories are encoded and
+        queries projected once; a tile can be made again and is the same.
         """
         encoded = self.match.encode(self.embedding, history_BL)
-        size = self.match.games_at_once(encoded)
-        if size >= self.embedding.num_ids:
-            return {0: lambda: self._with_bias(self.match.compare(encoded, self.embedding.score))}
-        # split: the gradients of slices would each be as long as the catalogue
-        biases: Iterable[Tensor | None] = repeat(None) if self.game_bias is None else torch.split(self.game_bias, size)
-        vectors = self.embedding.split(size)
+        num_games = self.embedding.num_ids - 1  # and the unknown one
+        size = min(self.match.games_at_once(encoded), num_games)
+        projected = [self.embedding.project(queries_QD) for queries_QD in encoded.queries]
+        biases: Iterable[Tensor | None] = repeat(None)
+        if self.game_bias is not None:  # split: the gradients of slices would each be as long as the catalogue
+            biases = torch.split(self.game_bias[1:], size)
         return {
-            n * size: partial(self._tile, encoded, vectors_TD, bias_T)
-            for n, (vectors_TD, bias_T) in enumerate(zip(vectors, biases, strict=False))
+            1 + n * size: partial(self._tile, projected, encoded.context, tile, bias_T)
+            for n, (tile, bias_T) in enumerate(zip(self.embedding.tiles(size), biases, strict=False))
         }
 
-    def _tile(self, encoded: tuple[Tensor, ...], make_TD: Callable[[], Tensor], bias_T: Tensor | None) -> Tensor:
-        vectors_TD = make_TD()
-        scores_BT = self.match.compare(encoded, lambda queries_QD: queries_QD @ vectors_TD.T)
+    def _tile(
+        self,
+        projected: Sequence[Tensor],
+        context: Sequence[Tensor],
+        tile: Callable[[Tensor], Tensor],
+        bias_T: Tensor | None,
+    ) -> Tensor:
+        scores_BT = self.match.compare([tile(projected_QS) for projected_QS in projected], context)
         return scores_BT if bias_T is None else scores_BT + bias_T
 
     def _with_bias(self, scores_BV: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ class Task(LightningModule, abc.ABC):
             if stage == "fit":
                 self._check_monitors()
                 self.begin(data)
+                self.scorer.embedding.start(*data.dataset.interactions())
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return Adam with half a cosine of learning rates, from `learning_rate` down to 0 over the steps of the run.
@@ -106,8 +107,15 @@ class Task(LightningModule, abc.ABC):
         """Batch statistics, for DDP: it would send them before every step of an evaluation too, where ranks differ."""
         return [name for name, _ in self.named_buffers()]
 
+    def on_fit_start(self) -> None:
+        """Give every rank what rank 0 learned of the training games before the first step."""
+        self._share_buffers()
+
     def on_validation_start(self) -> None:
         """Give every rank the batch statistics of rank 0, which are those that a checkpoint holds."""
+        self._share_buffers()
+
+    def _share_buffers(self) -> None:
         for buffer in self.buffers():
             buffer.copy_(self.trainer.strategy.broadcast(buffer))
 

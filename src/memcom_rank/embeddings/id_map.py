@@ -1,0 +1,50 @@
+"""Embedding room (floor 1): a learned map from ids to rows, or to codes, stored in as few bits as its values need.
+
+Takes, for each id, one or more numbers below a size -> gives them back by id. Counted, and packed, at ceil(log2 size)
+bits a number: a map that is learned costs bytes, where one that is computed (`hashing.py`) costs none.
+"""
+
+import torch
+from torch import Tensor
+
+from memcom_rank.embeddings.base import Stored
+from memcom_rank.embeddings.low_bit import pack, packed_bytes
+
+
+class IdMap(Stored):
+    """`columns` numbers below `size` for each of `num_ids` ids; until they are set, id mod size.
+
+    Args:
+        num_ids: vocabulary V.
+        size: what all numbers are below.
+        columns: numbers per id, K.
+    """
+
+    def __init__(self, num_ids: int, size: int, columns: int = 1) -> None:
+        super().__init__()
+        self.size = size
+        ids_V = torch.arange(num_ids, dtype=torch.int32)
+        self.codes: Tensor  # [V, K]
+        self.register_buffer("codes", (ids_V % size)[:, None].repeat(1, columns))
+
+    def set(self, codes_VK: Tensor) -> None:
+        """Take integers [V, K], or [V], from 0 to size - 1."""
+        self.codes.copy_(codes_VK.view_as(self.codes))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Return the numbers of ids of any shape: int32, that shape + (K,)."""
+        return self.codes[ids]
+
+    def at_rest(self) -> dict[str, Tensor]:
+        """Return the packed numbers, uint8."""
+        return {"codes": pack(self.codes, bits_for(self.size))}
+
+    @staticmethod
+    def bytes_of(num_ids: int, size: int, columns: int = 1) -> int:
+        """Return the bytes at rest of such a map."""
+        return packed_bytes(num_ids * columns, bits_for(size))
+
+
+def bits_for(size: int) -> int:
+    """Return the bits that a number from 0 to size - 1 needs, at least 1."""
+    return max((size - 1).bit_length(), 1)
