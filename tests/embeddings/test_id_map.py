@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from memcom_rank.embeddings.id_map import IdMap, bits_for
-from memcom_rank.embeddings.low_bit import unpack
+from memcom_rank.embeddings.quantise import unpack
 
 
 @pytest.mark.parametrize(("size", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (256, 8), (257, 9)])

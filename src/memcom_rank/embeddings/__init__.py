@@ -6,5 +6,6 @@ names are what configurations and checkpoints hold.
 
 from memcom_rank.embeddings.base import CompressedEmbedding as CompressedEmbedding
 from memcom_rank.embeddings.full import Full as Full
+from memcom_rank.embeddings.low_bit import LowBit as LowBit
 from memcom_rank.embeddings.memcom import MEmCom as MEmCom
 from memcom_rank.embeddings.naive_hash import NaiveHash as NaiveHash

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from memcom_rank.embeddings.base import Stored
-from memcom_rank.embeddings.low_bit import pack, packed_bytes
+from memcom_rank.embeddings.quantise import pack, packed_bytes
 
 
 class IdMap(Stored):
