@@ -91,7 +91,7 @@ CASES = {
         {
             "RankNet, full table": [*RANKNET, *LARGE, *NO_GRADES, "--data.num_negatives", "4096"],
             # the width of the papers on this split (LightGCN's) instead of validation's choice
-            "RankNet, width 64": [*RANKNET, *LARGE, *NO_GRADES, "--data.num_negatives", "16384", "--model.dim", "64"],
+            "RankNet, width 64": [*RANKNET, *LARGE, *NO_GRADES, "--data.num_negatives", "16384", "--model.init_args.dim", "64"],
         },
         [],
         metric="ndcg@20",
