@@ -11,7 +11,21 @@ import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import BudgetError
-from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, NaiveHash
+from memcom_rank.embeddings import (
+    CompressedEmbedding,
+    DoubleHash,
+    FeatureHash,
+    FrequencyDoubleHash,
+    Full,
+    HashEmbedding,
+    LowRank,
+    MEmCom,
+    MixedDim,
+    NaiveHash,
+    QuotientRemainder,
+    ReducedDim,
+    Truncated,
+)
 from tests.embeddings import references
 
 NUM_IDS, DIM = 41, 8
@@ -41,6 +55,62 @@ TECHNIQUES = {
     ),
     "MEmCom without bias": Row(
         partial(MEmCom, bias=False, target_ratio=2), references.memcom, lambda v, e, m: 4 * (m * e + v), "memcom"
+    ),
+    "Truncated": Row(
+        partial(Truncated, target_ratio=3), references.truncated, lambda v, e, m: 4 * m * e, "truncated"
+    ),
+    "ReducedDim": Row(
+        partial(ReducedDim, target_ratio=2), references.reduced_dim, lambda v, e, m: 4 * v * m, "reduced_dim", "width"
+    ),
+    "LowRank": Row(
+        partial(LowRank, target_ratio=2), references.low_rank, lambda v, e, m: 4 * m * (v + e), "low_rank", "rank"
+    ),
+    "MixedDim": Row(
+        partial(MixedDim, target_ratio=2), references.mixed_dim, references.mixed_dim_bytes, "mixed_dim", "widths"
+    ),
+    "MixedDim of one width": Row(
+        partial(MixedDim, temperature=0.0, target_ratio=2),
+        references.mixed_dim, references.mixed_dim_bytes, "mixed_dim", "widths",
+    ),
+    **{
+        f"DoubleHash {combine}": Row(
+            partial(DoubleHash, combine=combine, target_ratio=2),
+            partial(references.double_hash, combine=combine), num_bytes, "double_hash",
+        )
+        for combine, num_bytes in [
+            ("add", lambda v, e, m: 8 * m * e), ("concat", lambda v, e, m: 4 * m * e)
+        ]
+    },
+    **{
+        f"QuotientRemainder {combine}": Row(
+            partial(QuotientRemainder, combine=combine, target_ratio=2),
+            partial(references.quotient_remainder, combine=combine), num_bytes, "quotient_remainder",
+        )
+        for combine, num_bytes in [
+            ("multiply", lambda v, e, m: 4 * (-((1 - v) // m) + m) * e),
+            ("add", lambda v, e, m: 4 * (-((1 - v) // m) + m) * e),
+            ("concat", lambda v, e, m: 2 * (-((1 - v) // m) + m) * e),
+        ]
+    },
+    **{
+        f"FrequencyDoubleHash {share}": Row(
+            partial(FrequencyDoubleHash, own_share=share, target_ratio=2),
+            partial(references.frequency_double_hash, own_share=share),
+            lambda v, e, m: 4 * m * e, "frequency_double_hash",
+        )
+        for share in (0.0, 0.5, 1.0)
+    },
+    **{
+        f"FeatureHash {hashes}": Row(
+            partial(FeatureHash, num_hashes=hashes, target_ratio=3),
+            partial(references.feature_hash, num_hashes=hashes),
+            lambda v, e, m: 4 * m * e, "feature_hash",
+        )
+        for hashes in (1, 3)
+    },
+    "HashEmbedding": Row(
+        partial(HashEmbedding, target_ratio=2), references.hash_embedding, lambda v, e, m: 4 * (m * e + 2 * v),
+        "hash_embedding",
     ),
 }  # fmt: skip
 
