@@ -39,7 +39,7 @@ def truncated(state: dict[str, Tensor], i: int) -> Tensor:
 
 def frequency_double_hash(state: dict[str, Tensor], i: int, *, own_share: float) -> Tensor:
     rows = state["rows_MD"]
-    hashed_rows = max(int((1 - own_share) * len(rows) / 2), 1)
+    hashed_rows = max(round((1 - own_share) * len(rows) / 2), 1)
     while len(rows) - 2 * hashed_rows < 1:
         hashed_rows -= 1
     own = len(rows) - 2 * hashed_rows

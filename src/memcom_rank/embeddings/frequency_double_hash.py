@@ -57,7 +57,7 @@ class FrequencyDoubleHash(RowSum):
             full_bytes=self.full_bytes,
             smaller={"DoubleHash": 2 * row_bytes, "NaiveHash": row_bytes},
         )
-        self.num_hashed = min(max(int((1 - own_share) * self.num_rows / 2), 1), (self.num_rows - 1) // 2)
+        self.num_hashed = min(max(round((1 - own_share) * self.num_rows / 2), 1), (self.num_rows - 1) // 2)
         self.num_own = self.num_rows - 2 * self.num_hashed
         self.rows_MD = initial_rows(self.num_rows, dim)
         with torch.no_grad():
