@@ -1,9 +1,9 @@
 """Embedding room (floor 1): signed feature hashing (Weinberger et al. 2009, "Feature Hashing for Large Scale Multitask
-Learning", section 2), followed by a dense layer U.
+Learning", arXiv 0902.2206), followed by a dense layer U.
 
-    emb(i) = h^-1/2  sum over k < h of s_k(i) U[h_k(i)],    s_k(i) = -1 or 1
+    emb(i) = c^-1/2  sum over k < c of s_k(i) U[h_k(i)],    s_k(i) = -1 or 1
 
-A game is the feature; h hashes are the paper's "multiple hashing". The signs keep dot products unbiased: what two
+A game is the feature; c hashes are the paper's "multiple hashing". The signs keep dot products unbiased: what two
 games of a bucket add to a history cancels on average.
 """
 
@@ -27,7 +27,7 @@ class FeatureHash(RowSum):
     Args:
         num_ids: size of the vocabulary.
         dim: width of a vector.
-        num_hashes: buckets of a game. With 1, games of a bucket have the same vector or opposite ones.
+        num_hashes: buckets c of a game. With 1, games of a bucket have the same vector or opposite ones.
         target_ratio: bytes of the full table / bytes; exactly one of the two size knobs.
         budget_bytes: bytes at rest, e.g. 500000 or "500kB".
 

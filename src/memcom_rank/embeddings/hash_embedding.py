@@ -1,6 +1,6 @@
-"""Embedding room (floor 1): hash embeddings (Svenstrup et al. 2017, arXiv 1709.03933, section 2).
+"""Embedding room (floor 1): hash embeddings (Svenstrup et al. 2017, arXiv 1709.03933).
 
-    emb(i) = sum over k < h of w[i]_k U[h_k(i)]
+    emb(i) = sum over k < c of w[i]_k U[h_k(i)]
 
 Each game weighs the shared rows that its hashes give it. The paper hashes ids to weights too, where there are more
 ids than it wants weights; here each id has its own. Its variant that appends the weights to the vector is left out.
@@ -20,9 +20,9 @@ from memcom_rank.embeddings.row_sum import RowSum
 
 @final
 class HashEmbedding(RowSum):
-    """`num_rows` shared rows U and `num_hashes` weights h per id; 4 (m e + v h) bytes.
+    """`num_rows` shared rows U and `num_hashes` weights c per id; 4 (m e + v c) bytes.
 
-    The weights start equal, at h^-1/2: the first step is that of a sum of h hashes.
+    The weights start equal, at c^-1/2: the first step is that of a sum of c hashes.
 
     Args:
         num_ids: size of the vocabulary.

@@ -1,6 +1,6 @@
 """Embedding room (floor 1): the table as a product of two thin ones, emb(i) = A[i] B.
 
-The factorised embedding of ALBERT (Lan et al. 2020, arXiv 1909.11942, section 3.1).
+The factorised embedding of ALBERT (Lan et al. 2020, arXiv 1909.11942).
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from memcom_rank.embeddings.budget import largest_size, limit_bytes
 
 @final
 class LowRank(CompressedEmbedding):
-    """`rank` numbers h per id, and B that makes vectors of them; 4 h (v + e) bytes.
+    """`rank` numbers r per id, and B that makes vectors of them; 4 r (v + e) bytes.
 
     Args:
         num_ids: size of the vocabulary.
@@ -58,7 +58,7 @@ class LowRank(CompressedEmbedding):
         return queries_BD @ self.rows_RD.T
 
     def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
-        """See the base: a dot product of h numbers per id."""
+        """See the base: a dot product of r numbers per id."""
         # split once: the gradient of a slice per tile would each time be as long as the table
         return [partial(_tile, part_TR) for part_TR in torch.split(self.factors_VR[1:], size)]
 

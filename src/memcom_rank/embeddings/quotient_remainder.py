@@ -1,5 +1,5 @@
 """Embedding room (floor 1): the quotient-remainder trick (Shi et al. 2020, "Compositional Embeddings Using
-Complementary Partitions", arXiv 1909.02107, section 3).
+Complementary Partitions", arXiv 1909.02107).
 
     emb(i) = F[n div m] o S[n mod m],    n = i - 1,    o: multiply, add or concat
 

@@ -20,12 +20,7 @@ from memcom_rank.embeddings.bag import weighted_bag
 from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows, pool_made
 from memcom_rank.embeddings.row_sum import summed_columns
 
-# what the rows of norm 1 are multiplied with, so that vectors start with a norm of about 1: power of dim -> factor
-_START: dict[str, Callable[[int], float]] = {
-    "add": lambda dim: 0.5**0.5,
-    "concat": lambda dim: 0.5**0.5,
-    "multiply": lambda dim: dim**0.25,
-}
+_COMBINE = ("add", "concat", "multiply")
 
 
 class RowPair(CompressedEmbedding):
@@ -42,8 +37,8 @@ class RowPair(CompressedEmbedding):
 
     def __init__(self, num_ids: int, dim: int, combine: str) -> None:
         super().__init__(num_ids, dim)
-        if combine not in _START:
-            raise ConfigError(f"combine is {combine!r}", wanted=f"one of {', '.join(_START)}", fix="try add")
+        if combine not in _COMBINE:
+            raise ConfigError(f"combine is {combine!r}", wanted=f"one of {', '.join(_COMBINE)}", fix="try add")
         if combine == "concat" and dim % 2:
             raise ConfigError(
                 f"combine is concat and dim is {dim}", wanted="an even dim", fix="use another dim, or add"
@@ -52,7 +47,7 @@ class RowPair(CompressedEmbedding):
         self.row_width = dim // 2 if combine == "concat" else dim
 
     def _start_tables(self, num_first: int, num_second: int) -> None:
-        scale = _START[self.combine](self.dim)
+        scale = self.dim**0.25 if self.combine == "multiply" else 0.5**0.5  # so that the vectors have norm 1
         self.first_MD = nn.Parameter(initial_rows(num_first, self.row_width).detach() * scale)
         self.second_MD = nn.Parameter(initial_rows(num_second, self.row_width).detach() * scale)
 
