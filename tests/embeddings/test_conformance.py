@@ -1,7 +1,5 @@
 """One suite for all techniques: a technique joins by one row in TECHNIQUES."""
 
-import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from memcom_rank.contract.errors import BudgetError
 from memcom_rank.embeddings import (
     CompressedEmbedding,
     DoubleHash,
@@ -113,29 +110,6 @@ TECHNIQUES = {
         "hash_embedding",
     ),
 }  # fmt: skip
-
-SIZED = {name: row for name, row in TECHNIQUES.items() if "budget_bytes" in inspect.signature(row.make).parameters}
-
-
-@pytest.fixture(params=TECHNIQUES.values(), ids=TECHNIQUES.keys())
-def row(request: pytest.FixtureRequest) -> Row:
-    return request.param
-
-
-@pytest.fixture
-def embedding(row: Row) -> CompressedEmbedding:
-    """A technique with every parameter away from its start, so that no term hides behind a 0 or 1."""
-    torch.manual_seed(0)
-    made = row.make(NUM_IDS, DIM)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.add_(torch.randn_like(parameter))
-    return made
-
-
-@pytest.fixture
-def table_VD(row: Row, embedding: CompressedEmbedding) -> Tensor:
-    return references.table(row.reference, embedding.state_dict(), NUM_IDS)
 
 
 def some_ids(*shape: int) -> Tensor:
@@ -250,19 +224,6 @@ def test_pool_is_the_weighted_sum_of_forward(embedding):
     torch.testing.assert_close(embedding.pool(ids_BL, weights_BL), wanted_BD)
 
 
-def test_gradcheck_of_pool(embedding):
-    made = embedding.double()
-    names = [name for name, _ in made.named_parameters()]
-    ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5).double().requires_grad_()
-
-    def pool(weights_BL: Tensor, *values: Tensor) -> Tensor:
-        state = {f"inner.{name}": value for name, value in zip(names, values, strict=True)}
-        return torch.func.functional_call(_Pool(made), state, (ids_BL, weights_BL))
-
-    values = [p.detach().clone().requires_grad_() for p in made.parameters()]
-    assert torch.autograd.gradcheck(pool, (weights_BL, *values))
-
-
 def test_same_seed_same_weights_and_another_seed_others(row):
     def state(seed: int) -> list[Tensor]:
         torch.manual_seed(seed)
@@ -276,134 +237,3 @@ def test_all_techniques_start_at_the_same_scale(row):
     torch.manual_seed(0)
     norms = row.make(2000, 64).dense()[1:].norm(dim=1)
     assert abs(norms.mean().item() - 1) < 0.05
-
-
-def test_state_survives_a_file(row, embedding, tmp_path):
-    torch.save(embedding.state_dict(), tmp_path / "state.pt")
-    other = row.make(NUM_IDS, DIM)
-    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert torch.equal(other.dense(), embedding.dense())
-
-
-def test_bytes_equal_the_closed_form_and_what_a_file_would_hold(row, embedding):
-    wanted = row.num_bytes(NUM_IDS, DIM, getattr(embedding, row.size, 0))
-    assert embedding.num_bytes == wanted == sum(tensor.nbytes for tensor in embedding.at_rest().values())
-    assert embedding.full_bytes == NUM_IDS * DIM * 4
-    assert embedding.ratio == embedding.full_bytes / embedding.num_bytes
-    assert embedding.double().num_bytes == wanted  # fp32 at rest, whatever it runs in
-
-
-@pytest.mark.parametrize("num_ids", [3, 5, NUM_IDS])
-@pytest.mark.parametrize("name", SIZED)
-def test_every_budget_is_kept_and_used_or_refused(name, num_ids):
-    full = num_ids * DIM * 4
-    made: dict[int, CompressedEmbedding] = {}
-    for budget in sorted({1, *(full * part // 12 for part in range(1, 25))}):
-        try:
-            made[budget] = SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes=budget)
-        except BudgetError as error:
-            assert made == {}, "a smaller budget was enough"
-            least = int(re.search(r"at least (\d+) bytes", error.wanted)[1])
-            assert budget < least
-            assert SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes=least).num_bytes == least
-    for budget, embedding in made.items():
-        assert embedding.num_bytes <= budget
-        table_VD = references.table(SIZED[name].reference, embedding.state_dict(), num_ids)
-        torch.testing.assert_close(embedding.dense(), table_VD)
-        torch.testing.assert_close(embedding.score(torch.eye(DIM)), table_VD.T)
-        # what a larger budget buys was too large for this one, else this one should have bought it
-        assert all(m.num_bytes > budget or m.num_bytes == embedding.num_bytes for b, m in made.items() if b > budget)
-
-
-@pytest.mark.parametrize("num_ids", [3, 4, NUM_IDS])
-@pytest.mark.parametrize("name", SIZED)
-def test_more_bytes_than_there_is_use_for(name, num_ids):
-    made = SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes="1GB")
-    table_VD = references.table(SIZED[name].reference, made.state_dict(), num_ids)
-    torch.testing.assert_close(made.dense(), table_VD)
-    assert made.num_bytes < 4 * made.full_bytes + 100 * DIM
-
-
-@pytest.mark.parametrize("target", [1, 1.3, 2, 4, 7, 1e9])
-@pytest.mark.parametrize("name", SIZED)
-def test_a_ratio_is_reached_or_refused(name, target):
-    try:
-        assert SIZED[name].make(1000, 16, target_ratio=target, budget_bytes=None).ratio >= target
-    except BudgetError as error:
-        largest = float(re.search(r"largest ratio is (\S+)", error.wanted)[1])
-        assert largest < target
-        assert SIZED[name].make(1000, 16, target_ratio=largest * 0.999).ratio >= largest * 0.999
-    else:
-        assert target < 1e9
-
-
-@pytest.mark.parametrize("side", ["forward", "pool", "score"])
-def test_export_matches_eager(embedding, side):
-    module, inputs = _side(embedding, side)
-    exported = torch.export.export(module, inputs).module()
-    torch.testing.assert_close(exported(*inputs), module(*inputs))
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile warns at itself
-def test_compile_matches_eager_forward_and_backward(embedding):
-    torch.compiler.reset()  # it gives up on a module that it has seen too often in other forms
-    module, inputs = _side(embedding, "pool")
-    wanted = module(*inputs)
-    wanted.sum().backward()
-    grads = [p.grad.clone() for p in embedding.parameters()]
-    embedding.zero_grad()
-    seen = torch.compile(module, fullgraph=True)(*inputs)
-    seen.sum().backward()
-    torch.testing.assert_close(seen, wanted)
-    torch.testing.assert_close([p.grad for p in embedding.parameters()], grads)
-
-
-def test_bf16_autocast_is_finite_and_close(embedding, table_VD):
-    queries_BD = torch.randn(3, DIM)
-    ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        pooled_BD, scores_BV = embedding.pool(ids_BL, weights_BL.bfloat16()), embedding.score(queries_BD)
-        (pooled_BD.sum() + scores_BV.sum()).backward()
-    assert all(p.grad.isfinite().all() for p in embedding.parameters())
-    torch.testing.assert_close(scores_BV.float(), queries_BD @ table_VD.T, rtol=0.05, atol=0.2)
-
-
-def test_a_bf16_module_stays_bf16(embedding):
-    made = embedding.bfloat16()
-    assert made(some_ids(3)).dtype == made.score(torch.randn(2, DIM).bfloat16()).dtype == torch.bfloat16
-    assert made.pool(some_ids(3, 5), some_weights(3, 5)).dtype == torch.bfloat16
-
-
-def test_deterministic_mode_trains(embedding):
-    torch.use_deterministic_algorithms(True)
-    try:
-        loss = embedding.pool(some_ids(3, 5), some_weights(3, 5)).sum() + embedding.score(torch.ones(2, DIM)).sum()
-        (loss + embedding(some_ids(3, 5)).sum()).backward()
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert all(p.grad is not None for p in embedding.parameters())
-
-
-class _Pool(torch.nn.Module):
-    def __init__(self, inner: CompressedEmbedding) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        return self.inner.pool(ids_BL, weights_BL)
-
-
-class _Score(_Pool):
-    def forward(self, queries_BD: Tensor) -> Tensor:
-        return self.inner.score(queries_BD)
-
-
-def _side(embedding: CompressedEmbedding, side: str) -> tuple[torch.nn.Module, tuple[Tensor, ...]]:
-    if side == "forward":
-        return embedding, (some_ids(3, 5),)
-    return (
-        (_Pool(embedding), (some_ids(3, 5), some_weights(3, 5)))
-        if side == "pool"
-        else (_Score(embedding), (some_weights(3, DIM),))
-    )

@@ -35,7 +35,7 @@ class MixedDim(CompressedEmbedding):
         num_ids: size of the vocabulary.
         dim: width of a vector.
         num_blocks: blocks of a large vocabulary; a small one has fewer.
-        temperature: how fast the width falls with popularity, from 0 (not at all) to 1; 0.3 in the authors' code (DLRM).
+        temperature: how fast the width falls with popularity, from 0 (not at all) to 1; 0.3 in the authors' code.
         target_ratio: bytes of the full table / bytes, below `dim`; exactly one of the two size knobs.
         budget_bytes: bytes at rest, e.g. 500000 or "500kB".
 
