@@ -1,5 +1,7 @@
 """Slow, plain twins of the techniques: one id at a time, the formula as the paper writes it, no shared code."""
 
+from hashlib import sha256
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,84 @@ def stored(latent: Tensor, bits: int) -> Tensor:
 def low_bit(state: dict[str, Tensor], i: int, bits: int, dim: int = 8) -> Tensor:
     row = stored(state["table.latent_MD"][i], bits)
     return torch.cat([row, row.new_zeros(dim - len(row))])
+
+
+def hashed(i: int, number: int, size: int) -> int:
+    """Hash function `number`, in Python's integers; sum of powers instead of Horner's rule."""
+    digest = sha256(b"memcom-rank hash %d" % number).hexdigest()
+    a, b, c = (int(digest[at : at + 8], 16) for at in (0, 8, 16))
+    return (a * i**2 + b * i + c) % (2**31 - 1) % size
+
+
+def truncated(state: dict[str, Tensor], i: int) -> Tensor:
+    own, *shared = state["rows_MD"].split([len(state["rows_MD"]) - 1, 1])
+    return own[i - 2] if 2 <= i < 2 + len(own) else shared[0][0]
+
+
+def frequency_double_hash(state: dict[str, Tensor], i: int, *, own_share: float) -> Tensor:
+    rows = state["rows_MD"]
+    hashed_rows = max(round((1 - own_share) * len(rows) / 2), 1)
+    while len(rows) - 2 * hashed_rows < 1:
+        hashed_rows -= 1
+    own = len(rows) - 2 * hashed_rows
+    if 2 <= i < 2 + own:
+        return rows[i - 2]
+    _, first, second = rows.split([own, hashed_rows, hashed_rows])
+    return first[hashed(i, 0, hashed_rows)] + second[hashed(i, 1, hashed_rows)]
+
+
+def feature_hash(state: dict[str, Tensor], i: int, *, num_hashes: int = 1) -> Tensor:
+    rows = state["rows_MD"]
+    one_hot = torch.zeros(len(rows), dtype=rows.dtype)
+    for k in range(num_hashes):
+        one_hot[hashed(i, 2 * k, len(rows))] += (-1, 1)[hashed(i, 2 * k + 1, 2)]
+    return one_hot / num_hashes**0.5 @ rows
+
+
+def hash_embedding(state: dict[str, Tensor], i: int) -> Tensor:
+    rows, weights = state["rows_MD"], state["weights_VK"][i]
+    return sum(weight * rows[hashed(i, k, len(rows))] for k, weight in enumerate(weights))
+
+
+def double_hash(state: dict[str, Tensor], i: int, *, combine: str) -> Tensor:
+    first, second = (state[name] for name in ("first_MD", "second_MD"))
+    return _combined(first[hashed(i, 0, len(first))], second[hashed(i, 1, len(second))], combine)
+
+
+def quotient_remainder(state: dict[str, Tensor], i: int, *, combine: str) -> Tensor:
+    quotients, remainders = state["first_MD"], state["second_MD"]
+    quotient, remainder = 0, i - 1
+    while remainder >= len(remainders):
+        quotient, remainder = quotient + 1, remainder - len(remainders)
+    return _combined(quotients[quotient], remainders[remainder], combine)
+
+
+def _combined(first: Tensor, second: Tensor, combine: str) -> Tensor:
+    return {"add": first + second, "multiply": first * second, "concat": torch.cat([first, second])}[combine]
+
+
+def low_rank(state: dict[str, Tensor], i: int) -> Tensor:
+    return sum(factor * row for factor, row in zip(state["factors_VR"][i], state["rows_RD"], strict=True))
+
+
+def reduced_dim(state: dict[str, Tensor], i: int, *, dim: int = 8) -> Tensor:
+    own = state["table_VW"][i]
+    return torch.cat([own, torch.zeros(dim - len(own), dtype=own.dtype)])
+
+
+def mixed_dim(state: dict[str, Tensor], i: int) -> Tensor:
+    block, place = 0, i - 1
+    while place >= len(state[f"tables.{block}"]):
+        place -= len(state[f"tables.{block}"])
+        block += 1
+    own = state[f"tables.{block}"][place]
+    return own @ state[f"widen.{block}"] if f"widen.{block}" in state else own
+
+
+def mixed_dim_bytes(v: int, e: int, widths: list[int]) -> int:
+    ends = sorted({round((v - 1) ** (f / 4)) for f in range(1, 5)})
+    sizes = [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return sum(4 * min(d * (n + e), n * e) for d, n in zip(widths, sizes, strict=True))
 
 
 def table(reference, state: dict[str, Tensor], num_ids: int) -> Tensor:

@@ -8,7 +8,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings import CompressedEmbedding, Full, LowBit, MEmCom, NaiveHash
+from memcom_rank.embeddings import (
+    CompressedEmbedding,
+    DoubleHash,
+    FeatureHash,
+    FrequencyDoubleHash,
+    Full,
+    HashEmbedding,
+    LowBit,
+    LowRank,
+    MEmCom,
+    MixedDim,
+    NaiveHash,
+    QuotientRemainder,
+    ReducedDim,
+    Truncated,
+)
 from tests.embeddings import references
 
 NUM_IDS, DIM = 41, 8
@@ -16,12 +31,16 @@ NUM_IDS, DIM = 41, 8
 
 @dataclass
 class Row:
-    """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m), as in the docs."""
+    """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m), as in the docs.
 
-    make: Callable[[int, int], CompressedEmbedding]
+    m is what the technique's attribute `size` holds.
+    """
+
+    make: Callable[..., CompressedEmbedding]
     reference: Callable[[dict[str, Tensor], int], Tensor]
     num_bytes: Callable[[int, int, int], int]
     overlay: str
+    size: str = "num_rows"
     rounds: bool = False  # values are rounded in use and gradients pass straight through: no difference quotient exists
 
 
@@ -50,28 +69,63 @@ TECHNIQUES = {
         "low_bit",
         rounds=True,
     ),
+    "Truncated": Row(
+        partial(Truncated, target_ratio=3), references.truncated, lambda v, e, m: 4 * m * e, "truncated"
+    ),
+    "ReducedDim": Row(
+        partial(ReducedDim, target_ratio=2), references.reduced_dim, lambda v, e, m: 4 * v * m, "reduced_dim", "width"
+    ),
+    "LowRank": Row(
+        partial(LowRank, target_ratio=2), references.low_rank, lambda v, e, m: 4 * m * (v + e), "low_rank", "rank"
+    ),
+    "MixedDim": Row(
+        partial(MixedDim, target_ratio=2), references.mixed_dim, references.mixed_dim_bytes, "mixed_dim", "widths"
+    ),
+    "MixedDim of one width": Row(
+        partial(MixedDim, temperature=0.0, target_ratio=2),
+        references.mixed_dim, references.mixed_dim_bytes, "mixed_dim", "widths",
+    ),
+    **{
+        f"DoubleHash {combine}": Row(
+            partial(DoubleHash, combine=combine, target_ratio=2),
+            partial(references.double_hash, combine=combine), num_bytes, "double_hash",
+        )
+        for combine, num_bytes in [
+            ("add", lambda v, e, m: 8 * m * e), ("concat", lambda v, e, m: 4 * m * e)
+        ]
+    },
+    **{
+        f"QuotientRemainder {combine}": Row(
+            partial(QuotientRemainder, combine=combine, target_ratio=2),
+            partial(references.quotient_remainder, combine=combine), num_bytes, "quotient_remainder",
+        )
+        for combine, num_bytes in [
+            ("multiply", lambda v, e, m: 4 * (-((1 - v) // m) + m) * e),
+            ("add", lambda v, e, m: 4 * (-((1 - v) // m) + m) * e),
+            ("concat", lambda v, e, m: 2 * (-((1 - v) // m) + m) * e),
+        ]
+    },
+    **{
+        f"FrequencyDoubleHash {share}": Row(
+            partial(FrequencyDoubleHash, own_share=share, target_ratio=2),
+            partial(references.frequency_double_hash, own_share=share),
+            lambda v, e, m: 4 * m * e, "frequency_double_hash",
+        )
+        for share in (0.0, 0.5, 1.0)
+    },
+    **{
+        f"FeatureHash {hashes}": Row(
+            partial(FeatureHash, num_hashes=hashes, target_ratio=3),
+            partial(references.feature_hash, num_hashes=hashes),
+            lambda v, e, m: 4 * m * e, "feature_hash",
+        )
+        for hashes in (1, 3)
+    },
+    "HashEmbedding": Row(
+        partial(HashEmbedding, target_ratio=2), references.hash_embedding, lambda v, e, m: 4 * (m * e + 2 * v),
+        "hash_embedding",
+    ),
 }  # fmt: skip
-
-
-@pytest.fixture(params=TECHNIQUES.values(), ids=TECHNIQUES.keys())
-def row(request: pytest.FixtureRequest) -> Row:
-    return request.param
-
-
-@pytest.fixture
-def embedding(row: Row) -> CompressedEmbedding:
-    """A technique with every parameter away from its start, so that no term hides behind a 0 or 1."""
-    torch.manual_seed(0)
-    made = row.make(NUM_IDS, DIM)
-    with torch.no_grad():
-        for parameter in made.parameters():
-            parameter.add_(torch.randn_like(parameter))
-    return made
-
-
-@pytest.fixture
-def table_VD(row: Row, embedding: CompressedEmbedding) -> Tensor:
-    return references.table(row.reference, embedding.state_dict(), NUM_IDS)
 
 
 def some_ids(*shape: int) -> Tensor:
@@ -166,22 +220,24 @@ def test_a_gradient_reaches_every_value_but_padding(row):
     made = row.make(NUM_IDS, DIM)  # as a training starts, not moved away
     made(torch.arange(NUM_IDS)).square().sum().backward()
     for name, parameter in made.named_parameters():
-        used = parameter.grad[1:] if len(parameter) == NUM_IDS else parameter.grad
-        assert (used != 0).all(), name
+        reached = parameter.grad[1:] != 0 if len(parameter) == NUM_IDS else parameter.grad != 0
+        used = reached.view(len(reached), -1).any(dim=1)  # a hash may leave a few rows without ids
+        assert reached[used].all(), name
+        assert used.float().mean() > 0.6, name
 
 
-@pytest.mark.parametrize("row", [row for row in TECHNIQUES.values() if not row.rounds], ids=lambda row: row.overlay)
-def test_gradcheck_of_pool(embedding):
-    made = embedding.double()
-    names = [name for name, _ in made.named_parameters()]
-    ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5).double().requires_grad_()
+def test_one_step_leaves_no_parameter_without_a_gradient(row):
+    """Several processes would wait for it."""
+    made = row.make(NUM_IDS, DIM)
+    queries_BD = made.pool(torch.tensor([[2, 0]]), torch.ones(1, 2))
+    made.score(queries_BD).sum().backward()
+    assert [name for name, parameter in made.named_parameters() if parameter.grad is None] == []
 
-    def pool(weights_BL: Tensor, *values: Tensor) -> Tensor:
-        state = {f"inner.{name}": value for name, value in zip(names, values, strict=True)}
-        return torch.func.functional_call(_Pool(made), state, (ids_BL, weights_BL))
 
-    values = [p.detach().clone().requires_grad_() for p in made.parameters()]
-    assert torch.autograd.gradcheck(pool, (weights_BL, *values))
+def test_pool_is_the_weighted_sum_of_forward(embedding):
+    ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5)
+    wanted_BD = (embedding(ids_BL) * weights_BL.unsqueeze(-1)).sum(dim=1)
+    torch.testing.assert_close(embedding.pool(ids_BL, weights_BL), wanted_BD)
 
 
 def test_same_seed_same_weights_and_another_seed_others(row):
@@ -197,96 +253,3 @@ def test_all_techniques_start_at_the_same_scale(row):
     torch.manual_seed(0)
     norms = row.make(2000, 64).dense()[1:].norm(dim=1)
     assert abs(norms.mean().item() - 1) < 0.05
-
-
-def test_state_survives_a_file(row, embedding, tmp_path):
-    torch.save(embedding.state_dict(), tmp_path / "state.pt")
-    other = row.make(NUM_IDS, DIM)
-    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert torch.equal(other.dense(), embedding.dense())
-
-
-def test_bytes_equal_the_closed_form_and_what_a_file_would_hold(row, embedding):
-    num_rows = getattr(embedding, "num_rows", 0)
-    assert embedding.num_bytes == row.num_bytes(NUM_IDS, DIM, num_rows)
-    assert embedding.full_bytes == NUM_IDS * DIM * 4
-    assert embedding.ratio == embedding.full_bytes / embedding.num_bytes
-    assert embedding.double().num_bytes == row.num_bytes(NUM_IDS, DIM, num_rows)  # fp32 at rest, whatever it runs in
-
-
-@pytest.mark.parametrize("side", ["forward", "pool", "score"])
-def test_export_matches_eager(embedding, side):
-    module, inputs = _side(embedding, side)
-    exported = torch.export.export(module, inputs).module()
-    torch.testing.assert_close(exported(*inputs), module(*inputs))
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile warns at itself
-def test_compile_matches_eager_forward_and_backward(row, embedding):
-    module, inputs = _side(embedding, "pool")
-    wanted = module(*inputs)
-    wanted.sum().backward()
-    grads = [p.grad.clone() for p in embedding.parameters()]
-    embedding.zero_grad()
-    seen = torch.compile(module, fullgraph=True)(*inputs)
-    seen.sum().backward()
-    close = {"rtol": 1e-2, "atol": 1e-3} if row.rounds else {}  # the compiler skips the rounding of steps to fp16
-    torch.testing.assert_close(seen, wanted, **close)
-    torch.testing.assert_close([p.grad for p in embedding.parameters()], grads, **close)
-
-
-def test_bf16_autocast_is_finite_and_close(embedding, table_VD):
-    queries_BD = torch.randn(3, DIM)
-    ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        pooled_BD, scores_BV = embedding.pool(ids_BL, weights_BL.bfloat16()), embedding.score(queries_BD)
-        (pooled_BD.sum() + scores_BV.sum()).backward()
-    assert all(p.grad.isfinite().all() for p in embedding.parameters())
-    torch.testing.assert_close(scores_BV.float(), queries_BD @ table_VD.T, rtol=0.05, atol=0.2)
-
-
-def test_a_bf16_module_stays_bf16(embedding):
-    made = embedding.bfloat16()
-    assert made(some_ids(3)).dtype == made.score(torch.randn(2, DIM).bfloat16()).dtype == torch.bfloat16
-    assert made.pool(some_ids(3, 5), some_weights(3, 5)).dtype == torch.bfloat16
-
-
-def test_deterministic_mode_trains(embedding):
-    torch.use_deterministic_algorithms(True)
-    try:
-        loss = embedding.pool(some_ids(3, 5), some_weights(3, 5)).sum() + embedding.score(torch.ones(2, DIM)).sum()
-        (loss + embedding(some_ids(3, 5)).sum()).backward()
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert all(p.grad is not None for p in embedding.parameters())
-
-
-def test_one_game_and_a_wide_vector(row):
-    made = row.make(3, 16)
-    assert made.dense().shape == (3, 16)
-    assert made.score(torch.ones(1, 16)).shape == (1, 3)
-
-
-class _Pool(torch.nn.Module):
-    def __init__(self, inner: CompressedEmbedding) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        return self.inner.pool(ids_BL, weights_BL)
-
-
-class _Score(_Pool):
-    def forward(self, queries_BD: Tensor) -> Tensor:
-        return self.inner.score(queries_BD)
-
-
-def _side(embedding: CompressedEmbedding, side: str) -> tuple[torch.nn.Module, tuple[Tensor, ...]]:
-    if side == "forward":
-        return embedding, (some_ids(3, 5),)
-    return (
-        (_Pool(embedding), (some_ids(3, 5), some_weights(3, 5)))
-        if side == "pool"
-        else (_Score(embedding), (some_weights(3, DIM),))
-    )

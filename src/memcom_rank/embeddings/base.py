@@ -144,8 +144,7 @@ class LookupEmbedding(CompressedEmbedding):
         """Return vectors [N, dim] of int32 ids from 1 to num_ids - 1 (0 may come: its vector is not used)."""
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
-        return weighted_bag(self._vectors(ids_U), places_BL.int(), weights_BL)
+        return pool_made(self._vectors, ids_BL, weights_BL)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: nothing."""
@@ -158,6 +157,12 @@ class LookupEmbedding(CompressedEmbedding):
 
     def _tile(self, ids_T: Tensor, queries_BD: Tensor) -> Tensor:
         return queries_BD @ self._vectors(ids_T).T
+
+
+def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+    """Sum over L vectors that are made from ids [U] -> [U, dim], each distinct id's once, times their weights."""
+    ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
+    return weighted_bag(vectors(ids_U), places_BL.int(), weights_BL)
 
 
 def initial_rows(num_rows: int, dim: int) -> nn.Parameter:

@@ -3,10 +3,14 @@
 Takes ids and a number of rows -> gives rows. Integer arithmetic only: the same on every device and in exports.
 """
 
+from hashlib import sha256
+
 import torch
 from torch import Tensor
 
 from memcom_rank.contract.schemas import FIRST_GAME_ID
+
+PRIME = 2**31 - 1
 
 
 def modulo(ids: Tensor, num_rows: int) -> Tensor:
@@ -31,3 +35,32 @@ def spread_modulo(values_BM: Tensor, *, first: int, count: int) -> Tensor:
     if count < num_rows:
         return torch.cat([values_BM[:, start:], values_BM[:, : end - num_rows]], dim=1)
     return values_BM.repeat(1, -(-end // num_rows))[:, start:end]
+
+
+def hash_constants(number: int) -> tuple[int, int, int]:
+    """Return the constants of hash function `number`: the same in every run, on every machine, in every export.
+
+    The first three big-endian 4-byte words of the SHA-256 digest of "memcom-rank hash `number`", mod 2^31 - 1: as good
+    as drawn at random, and nobody picked them.
+    """
+    digest = sha256(f"memcom-rank hash {number}".encode()).digest()
+    first, second, third = (int.from_bytes(digest[at : at + 4], "big") % PRIME for at in (0, 4, 8))
+    return first, second, third
+
+
+def polynomial_hash(ids: Tensor, constants: tuple[int, int, int], size: int) -> Tensor:
+    """Return ((a id + b) mod p * id + c) mod p mod size: int32, the shape of `ids`; p is 2^31 - 1.
+
+    With random constants any three ids are independent (Wegman and Carter 1981). A straight line, (a id + b) mod p,
+    would let pairs of ids of one distance collide together, and in both tables of a double hash. Nothing is negative
+    (the id itself is hashed, not the game's number), so that it does not matter how a language rounds quotients, and
+    nothing passes 2^63.
+
+    Args:
+        ids: integers from 0 to 2^31 - 1.
+        constants: a, b, c from `hash_constants`.
+        size: rows to choose from.
+    """
+    a, b, c = constants
+    ids = ids.long()
+    return (((a * ids + b) % PRIME * ids + c) % PRIME % size).int()

@@ -1,0 +1,119 @@
+"""Embedding room (floor 1): mixed dimensions, wide rows for popular games and narrow ones for rare (Ginart et al. 2019,
+arXiv 1909.11810).
+
+Ids from 1 on are cut, in order of popularity, into blocks of n_f ids. With d_f numbers per id of block f:
+
+    emb(i) = A_f[i] P_f,    A_f: n_f x d_f,    P_f: d_f x e,    d_f = c p_f^temperature, at most e
+
+p_f is how much a game of the block is played: the paper's power law, with p_f the share of a block / n_f. The blocks
+are geometric, so that under Zipf's law each has the same share of all plays, hence p_f = 1 / n_f up to a factor: only
+the order of popularity has to be known. c follows from the budget. Where rows of width e of its own take no more bytes
+than A_f and P_f, a block has those and no P_f. The unknown id, which stands for many games, is in the first block.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from memcom_rank.contract.errors import ConfigError
+from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.budget import largest_size, limit_bytes
+
+_FINENESS = 64  # steps of c per number of the narrowest block: blocks seldom widen together
+
+
+@final
+class MixedDim(CompressedEmbedding):
+    """Blocks f of n_f ids with `widths` d_f; the sum over f of 4 min(d_f (n_f + e), n_f e) bytes.
+
+    Args:
+        num_ids: size of the vocabulary.
+        dim: width of a vector.
+        num_blocks: blocks of a large vocabulary; a small one has fewer.
+        temperature: how fast the width falls with popularity, from 0 (not at all) to 1; 0.3 in the authors' code.
+        target_ratio: bytes of the full table / bytes, below `dim`; exactly one of the two size knobs.
+        budget_bytes: bytes at rest, e.g. 500000 or "500kB".
+
+    Raises:
+        BudgetError: not even one number per id fits.
+        ConfigError: the size knob is missing, doubled or out of range, or another knob is out of range.
+    """
+
+    def __init__(
+        self,
+        num_ids: int,
+        dim: int,
+        *,
+        num_blocks: int = 4,
+        temperature: float = 0.3,
+        target_ratio: float | None = None,
+        budget_bytes: int | str | None = None,
+    ) -> None:
+        super().__init__(num_ids, dim)
+        if num_blocks < 1 or not 0 <= temperature <= 1:
+            raise ConfigError(
+                f"num_blocks is {num_blocks} and temperature is {temperature}",
+                wanted="at least one block and a temperature from 0 to 1",
+                fix="try num_blocks: 4 and temperature: 0.3",
+            )
+        ends = {round((num_ids - 1) ** (block / num_blocks)) for block in range(1, num_blocks + 1)}
+        self._starts = [0, *sorted(ends)]  # a block's first id - 1
+        sizes = [end - start for start, end in pairwise(self._starts)]
+
+        def widths(size: int) -> list[int]:
+            wanted = [size / _FINENESS * (max(sizes) / n) ** temperature for n in sizes]
+            return [min(max(int(width), 1), dim) for width in wanted]
+
+        def block_bytes(width: int, n: int) -> int:
+            return FP32_BYTES * min(width * (n + dim), n * dim)
+
+        size = largest_size(
+            "MixedDim",
+            lambda size: sum(map(block_bytes, widths(size), sizes)),
+            limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
+            at_most=_FINENESS * dim,
+            full_bytes=self.full_bytes,
+            smaller={"Truncated": dim * FP32_BYTES, "NaiveHash": dim * FP32_BYTES},
+        )
+        self.widths = [w if w * (n + dim) < n * dim else dim for w, n in zip(widths(size), sizes, strict=True)]
+        shapes = list(zip(sizes, self.widths, strict=True))
+        self.tables = nn.ParameterList([initial_rows(n, width) for n, width in shapes])
+        self.widen = nn.ParameterDict(
+            {str(f): initial_rows(width, dim) for f, width in enumerate(self.widths) if width < dim}
+        )
+
+    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        parts = []
+        for f, (start, table_ND) in enumerate(zip(self._starts, self.tables, strict=False)):
+            rows_BL = ids_BL - 1 - start
+            inside_BL = (rows_BL >= 0) & (rows_BL < len(table_ND))
+            pooled_BD = weighted_bag(table_ND, rows_BL.clamp(0, len(table_ND) - 1), weights_BL * inside_BL)
+            parts.append(pooled_BD @ self.widen[str(f)] if str(f) in self.widen else pooled_BD)
+        return torch.stack(parts).sum(dim=0)
+
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """See the base: the query in the space of each block, one after the other."""
+        spaces = [
+            queries_BD @ self.widen[str(f)].T if str(f) in self.widen else queries_BD for f in range(len(self.tables))
+        ]
+        return torch.cat(spaces, dim=1)
+
+    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+        """See the base: a dot product of d_f numbers per id."""
+        pieces: list[list[tuple[int, Tensor]]] = [[] for _ in range(1, self.num_ids, size)]
+        for f, (start, end) in enumerate(pairwise(self._starts)):
+            # a block's cuts: its ends and where tiles end; split once, see Full
+            cuts = [start, *range((start // size + 1) * size, end, size), end]
+            lengths = [right - left for left, right in pairwise(cuts)]
+            for left, part_TD in zip(cuts, torch.split(self.tables[f], lengths), strict=False):
+                pieces[left // size].append((f, part_TD))
+        return [partial(self._tile, parts) for parts in pieces]
+
+    def _tile(self, parts: Sequence[tuple[int, Tensor]], projected_BS: Tensor) -> Tensor:
+        spaces = torch.split(projected_BS, self.widths, dim=1)
+        return torch.cat([spaces[f] @ part_TD.T for f, part_TD in parts], dim=1)

@@ -1,0 +1,66 @@
+"""Conformance of all techniques: bytes, and what becomes of every budget."""
+
+import inspect
+import re
+
+import pytest
+import torch
+
+from memcom_rank.contract.errors import BudgetError
+from memcom_rank.embeddings import CompressedEmbedding
+from tests.embeddings import references
+from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES
+
+SIZED = {name: row for name, row in TECHNIQUES.items() if "budget_bytes" in inspect.signature(row.make).parameters}
+
+
+def test_bytes_equal_the_closed_form_and_what_a_file_would_hold(row, embedding):
+    wanted = row.num_bytes(NUM_IDS, DIM, getattr(embedding, row.size, 0))
+    assert embedding.num_bytes == wanted == sum(tensor.nbytes for tensor in embedding.at_rest().values())
+    assert embedding.full_bytes == NUM_IDS * DIM * 4
+    assert embedding.ratio == embedding.full_bytes / embedding.num_bytes
+    assert embedding.double().num_bytes == wanted  # fp32 at rest, whatever it runs in
+
+
+@pytest.mark.parametrize("num_ids", [3, 5, NUM_IDS])
+@pytest.mark.parametrize("name", SIZED)
+def test_every_budget_is_kept_and_used_or_refused(name, num_ids):
+    full = num_ids * DIM * 4
+    made: dict[int, CompressedEmbedding] = {}
+    for budget in sorted({1, *(full * part // 12 for part in range(1, 25))}):
+        try:
+            made[budget] = SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes=budget)
+        except BudgetError as error:
+            assert made == {}, "a smaller budget was enough"
+            least = int(re.search(r"at least (\d+) bytes", error.wanted)[1])
+            assert budget < least
+            assert SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes=least).num_bytes == least
+    for budget, embedding in made.items():
+        assert embedding.num_bytes <= budget
+        table_VD = references.table(SIZED[name].reference, embedding.state_dict(), num_ids)
+        torch.testing.assert_close(embedding.dense(), table_VD)
+        torch.testing.assert_close(embedding.score(torch.eye(DIM)), table_VD.T)
+        # what a larger budget buys was too large for this one, else this one should have bought it
+        assert all(m.num_bytes > budget or m.num_bytes == embedding.num_bytes for b, m in made.items() if b > budget)
+
+
+@pytest.mark.parametrize("num_ids", [3, 4, NUM_IDS])
+@pytest.mark.parametrize("name", SIZED)
+def test_more_bytes_than_there_is_use_for(name, num_ids):
+    made = SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes="1GB")
+    table_VD = references.table(SIZED[name].reference, made.state_dict(), num_ids)
+    torch.testing.assert_close(made.dense(), table_VD)
+    assert made.num_bytes < 4 * made.full_bytes + 100 * DIM
+
+
+@pytest.mark.parametrize("target", [1, 1.3, 2, 4, 7, 1e9])
+@pytest.mark.parametrize("name", SIZED)
+def test_a_ratio_is_reached_or_refused(name, target):
+    try:
+        assert SIZED[name].make(1000, 16, target_ratio=target, budget_bytes=None).ratio >= target
+    except BudgetError as error:
+        largest = float(re.search(r"largest ratio is (\S+)", error.wanted)[1])
+        assert largest < target
+        assert SIZED[name].make(1000, 16, target_ratio=largest * 0.999).ratio >= largest * 0.999
+    else:
+        assert target < 1e9
