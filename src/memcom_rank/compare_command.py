@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from memcom_rank.compare.alone import alone
-from memcom_rank.compare.cells import Comparison, plan
+from memcom_rank.compare.cells import Cell, Comparison, plan
 from memcom_rank.compare.display import Display, summary_words
 from memcom_rank.compare.markdown import RESULTS_PAGE, write_page
 from memcom_rank.compare.pareto import PLOT_FILES, check_plots, write_plots
@@ -62,7 +62,7 @@ def compare(config: str, given: Mapping[str, Any], flags: Sequence[str], *, repo
         write_page(results, comparison)
         write_plots(results, comparison)
 
-    gpus = [] if report else visible_gpus()
+    gpus, left = [] if report else visible_gpus(), list[Cell]()
     slots = request.processes or max(1, len(gpus))
     display = Display(cells, shelf.read, comparison.metric, slots, sys.stdout, write)
     write(display.results)
@@ -77,9 +77,10 @@ def compare(config: str, given: Mapping[str, Any], flags: Sequence[str], *, repo
                 display.close()
                 return f"stopped; {summary_words(display.results)}. The same command goes on from here.", 1
             display.close()
-        if left:
-            _log_table(display.results, comparison)
-    return _closing(display.results, comparison), int(any(result.status == FAILED for result in display.results))
+    logged = _log_table(display.results, comparison) if left else []
+    return "\n".join([_closing(display.results, comparison), *logged]), int(
+        any(result.status == FAILED for result in display.results)
+    )
 
 
 def build_missing(request: Request) -> None:
@@ -158,13 +159,14 @@ def _stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _log_table(results: Sequence[Result], comparison: Comparison) -> None:
-    """Log one table to W&B, where its runs have logged to W&B."""
+def _log_table(results: Sequence[Result], comparison: Comparison) -> list[str]:
+    """Log one table to W&B, where the runs have logged to W&B; say where it is."""
     logged = next((result.run for result in results if result.run is not None and "wandb.run" in result.summary), None)
-    if logged is not None:
-        from memcom_rank.callbacks.wandb_table import log_comparison
+    if logged is None:
+        return []
+    from memcom_rank.callbacks.wandb_table import log_comparison
 
-        log_comparison(comparison.output, logged)
+    return [f"W&B         {log_comparison(comparison.output, logged)}"]
 
 
 def _opening(comparison: Comparison, results: Sequence[Result], slots: int) -> str:

@@ -5,11 +5,14 @@ around the point: where it reaches the line of the full table, the two are not t
 """
 
 import importlib.util
+import itertools
 import math
+import statistics
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from memcom_rank.compare.cells import TWIN, Comparison
+from memcom_rank.compare.cells import TWIN, Comparison, ratio_words
 from memcom_rank.compare.results import Group, grouped, references
 from memcom_rank.compare.shelf import Result
 from memcom_rank.contract.errors import ConfigError
@@ -29,7 +32,10 @@ _COLOURS = (
     "#882255",
     "#44AA99",
 )
-_MARKERS = "osD^vPXp<>*h"
+_MARKERS = "osD^vPX<>p"
+_LINES = (":", "-.", "--", (0, (5, 1, 1, 1, 1, 1)))
+_POINTS: dict[str, Any] = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6, "linewidth": 1.3}
+_BESIDE = 1.025  # points of equal size stand beside one another, by this factor
 _INK, _QUIET = "#222222", "#777777"
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -42,7 +48,8 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "memcom-rank",  # the same plot is the same file
 }
-_ROOM = 0.35  # of the span of the points, below and above; a baseline farther away is named at the edge instead
+_NEAR = 0.5  # spans of the points; a baseline farther away is named, not drawn
+_MOST_TICKS = 8
 
 
 def check_plots() -> None:
@@ -73,7 +80,7 @@ def write_plots(results: Sequence[Result], comparison: Comparison) -> None:
     if not heads:
         return
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.4 * len(heads) + 1.6, 3.9), layout="constrained")
+        figure = Figure(figsize=(5.4 * len(heads) + 1.6, 4.3), layout="constrained")
         panels = figure.subplots(1, len(heads), squeeze=False)[0]
         look = _looks(comparison)
         for panel, head in zip(panels, heads, strict=True):
@@ -98,85 +105,101 @@ def byte_words(size: float, _: object = None) -> str:
 
 
 def _looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """A colour and a marker for each technique, whether it has points yet or not."""
-    names = [name for name in comparison.techniques if name != TWIN]
+    """A colour, a marker and a line for each technique, whether it has points yet or not."""
+    names, colours = [name for name in comparison.techniques if name != TWIN], len(_COLOURS)
     return {
-        name: {"color": _COLOURS[i % len(_COLOURS)], "marker": _MARKERS[i % len(_MARKERS)]}
+        name: {
+            "color": _COLOURS[i % colours],
+            "marker": _MARKERS[i % len(_MARKERS)],
+            "linestyle": "-" if i < colours else "--",
+        }
         for i, name in enumerate(names)
     }
 
 
 def _panel(panel: Any, groups: Sequence[Group], known: Mapping[str, float], look: Mapping[str, dict[str, Any]]) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
     twin = next((group for group in groups if group.technique == TWIN), None)
     points = [group for group in groups if group is not twin]
     panel.set_xscale("log")
-    for technique, style in look.items():
+    for i, (technique, style) in enumerate(look.items()):
         mine = sorted((g for g in points if g.technique == technique), key=lambda g: g.mean("embedding.bytes"))
-        x, y = [g.mean("embedding.bytes") for g in mine], [_mean(g) for g in mine]
-        bars = [[-g.change[i] + g.change.mean if g.change else 0.0 for g in mine] for i in (3,)]
-        bars += [[g.change.high - g.change.mean if g.change else 0.0 for g in mine]]
-        panel.errorbar(x, y, yerr=bars, **style, markersize=5.5, markeredgecolor="white", markeredgewidth=0.6,
-                       linewidth=1.3, elinewidth=1.0, capsize=2.5, zorder=3)  # fmt: skip
-    every = [group.mean("embedding.bytes") for group in groups]
-    left, right = min(every) / 1.6, max(every) * 1.6
-    panel.set_xlim(left, right)
-    _limit(panel, points, twin)
+        beside = _BESIDE ** (i - (len(look) - 1) / 2)
+        x, y = [g.mean("embedding.bytes") * beside for g in mine], [_mean(g) for g in mine]
+        bars = [[_bar(group)[side] for group in mine] for side in (0, 1)]
+        panel.errorbar(x, y, yerr=bars, **style, **_POINTS, elinewidth=0.9, capsize=2, zorder=3)
+    sizes = [group.mean("embedding.bytes") for group in groups]
+    panel.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
+    low, high = _limits(points, twin, list(known.values()))
+    panel.set_ylim(low, high)
     if twin is not None:
-        _line(panel, _mean(twin), f"full table, {byte_words(twin.mean('embedding.bytes'))}", "-", _INK)
-    for name, value in known.items():
-        _line(panel, value, name, ":", _QUIET)
-    ticks = _ticks(every)
-    panel.xaxis.set_major_locator(FixedLocator(ticks))
-    panel.xaxis.set_minor_locator(NullLocator())
-    panel.xaxis.set_major_formatter(FuncFormatter(byte_words))
+        size = twin.mean("embedding.bytes")
+        panel.axhline(_mean(twin), color=_INK, linewidth=1.1, zorder=1, label=f"full table, {byte_words(size)}")
+        panel.plot([size], [_mean(twin)], marker="o", color=_INK, markersize=5.5, zorder=4)
+        _ratios(panel, points, size)
+    for (name, value), dashes in zip(reversed(list(known.items())), itertools.cycle(_LINES), strict=False):
+        outside = " (below)" if value < low else " (above)" if value > high else ""
+        line = partial(panel.plot, [], []) if outside else partial(panel.axhline, value)
+        line(color=_QUIET, linestyle=dashes, linewidth=1.1, zorder=1, label=f"{name} {value:.4f}{outside}")
+    _ticks(panel)
     panel.grid(axis="y", color="#e6e6e6", linewidth=0.7, zorder=0)
     panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
+    panel.spines["right"].set_visible(False)
+    handles, names = panel.get_legend_handles_labels()
+    shown = [(handle, name) for handle, name in zip(handles, names, strict=True) if name not in look]
+    if shown:
+        shape = {"bbox_to_anchor": (-0.02, -0.15), "ncols": 2, "fontsize": 8, "frameon": False}
+        panel.legend(*zip(*shown, strict=True), loc="upper left", **shape)
 
 
 def _mean(group: Group) -> float:
-    return sum(group.values) / len(group.values)
+    return statistics.fmean(group.values)
 
 
-def _limit(panel: Any, points: Sequence[Group], twin: Group | None) -> None:
-    """Give the points the room: lines of other rankers do not press them together."""
+def _bar(group: Group) -> tuple[float, float]:
+    """How far the interval of the difference reaches below and above the mean."""
+    change = group.change
+    return (0.0, 0.0) if change is None else (change.mean - change.low, change.high - change.mean)
+
+
+def _limits(points: Sequence[Group], twin: Group | None, known: Sequence[float]) -> tuple[float, float]:
+    """Give the points the room: a baseline far away does not press them together."""
     seen = [_mean(group) for group in (*points, *([twin] if twin else []))]
-    seen += [_mean(g) + end - g.change.mean for g in points if g.change for end in (g.change.low, g.change.high)]
-    span = max(max(seen) - min(seen), 0.02 * max(map(abs, seen)), 1e-3)
-    panel.set_ylim(min(seen) - _ROOM * span, max(seen) + _ROOM * span)
+    seen += [end for group in points for end in (_mean(group) - _bar(group)[0], _mean(group) + _bar(group)[1])]
+    low, high = min(seen), max(seen)
+    span = max(high - low, 0.02 * abs(high), 1e-3)
+    near = [value for value in known if low - _NEAR * span <= value <= high + _NEAR * span]
+    low, high = min([low, *near]), max([high, *near])
+    return low - 0.08 * span, high + 0.08 * span
 
 
-def _line(panel: Any, value: float, name: str, style: str, colour: str) -> None:
-    """A horizontal line with its name on it; one that lies outside is named at the edge, with its value."""
-    low, high = panel.get_ylim()
-    place = panel.get_yaxis_transform()
-    if low <= value <= high:
-        panel.axhline(value, color=colour, linestyle=style, linewidth=1.1, zorder=1)
-        panel.annotate(name, (0.01, value), xycoords=place, xytext=(0, 2), textcoords="offset points",
-                       fontsize=8, color=colour)  # fmt: skip
-    else:
-        edge, arrow = (low, "↓") if value < low else (high, "↑")
-        panel.annotate(f"{arrow} {name} {value:.4f}", (0.01, edge), xycoords=place, xytext=(0, 3),
-                       textcoords="offset points", fontsize=8, color=colour)  # fmt: skip
+def _ratios(panel: Any, points: Sequence[Group], full_bytes: float) -> None:
+    """Say on top how many times smaller that is, at the ratios asked for."""
+    ratios = sorted({group.target_ratio for group in points if group.target_ratio is not None})
+    if not ratios:
+        return
+    top = panel.secondary_xaxis("top")
+    top.set_xticks([full_bytes / ratio for ratio in ratios], [ratio_words(ratio) for ratio in ratios])
+    top.minorticks_off()
+    top.tick_params(length=2.5, labelsize=8)
+    top.set_xlabel("times smaller than the full table", fontsize=8)
 
 
-def _ticks(sizes: Sequence[float]) -> list[float]:
-    """Powers of two or four times 1 kB, so that there are at most some eight."""
-    low, high = math.log2(min(sizes) / 1.6), math.log2(max(sizes) * 1.6)
-    step = max(1, math.ceil((high - low) / 7))
-    return [2.0**power for power in range(math.ceil(low), math.floor(high) + 1) if power % step == 0]
+def _ticks(panel: Any) -> None:
+    """Round bytes on the axis, at most eight."""
+    low, high = panel.get_xlim()
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [digit * 10.0**power for power in powers for digit in digits if low <= digit * 10.0**power <= high]
+        if len(ticks) <= _MOST_TICKS:
+            break
+    panel.set_xticks(ticks, [byte_words(tick) for tick in ticks])
+    panel.minorticks_off()
 
 
 def _legend(figure: Any, groups: Sequence[Group], look: Mapping[str, dict[str, Any]]) -> None:
     from matplotlib.lines import Line2D
 
     there = {group.technique for group in groups}
-    handles = [
-        Line2D([], [], **style, label=name, markersize=5.5, markeredgecolor="white", linewidth=1.3)
-        for name, style in look.items()
-        if name in there
-    ]
+    handles = [Line2D([], [], **style, **_POINTS, label=name) for name, style in look.items() if name in there]
     if handles:
-        figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+        figure.legend(handles=handles, loc="outside right upper", frameon=False)

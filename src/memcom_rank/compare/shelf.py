@@ -101,7 +101,8 @@ class Shelf:
         known = self._known(place) if whole else None
         if known is None or known["status"] != _STARTED or _differences(known["settings"], cell.settings):
             return False
-        self.close(cell, FINISHED, seconds=0)
+        run = next((place / "runs").glob(f"*-fit*/{SUMMARY_FILE}"))
+        self.close(cell, FINISHED, seconds=float(_read(run).get("wall_seconds", 0.0)))
         return True
 
     def start(self, cell: Cell) -> Path | None:
