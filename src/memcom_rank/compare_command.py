@@ -166,7 +166,8 @@ def _log_table(results: Sequence[Result], comparison: Comparison) -> list[str]:
         return []
     from memcom_rank.callbacks.wandb_table import log_comparison
 
-    return [f"W&B         {log_comparison(comparison.output, logged)}"]
+    where = log_comparison(comparison.output, logged)
+    return [f"W&B         {where}"] if where else []
 
 
 def _opening(comparison: Comparison, results: Sequence[Result], slots: int) -> str:

@@ -12,8 +12,8 @@ from memcom_rank.callbacks.run_config import CONFIG_FILE
 from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
 
 
-def log_comparison(output: Path, run: Path) -> str:
-    """Log results.parquet as a table, and the plot where there is one; return where it is to be found.
+def log_comparison(output: Path, run: Path) -> str | None:
+    """Log results.parquet as a table, and the plot where there is one; return where it is to be found, if W&B is not disabled.
 
     Args:
         output: folder of the comparison; its name is the group.
@@ -29,6 +29,8 @@ def log_comparison(output: Path, run: Path) -> str:
             logged["pareto"] = wandb.Image(str(plot))
         logger.experiment.log(logged)
         made = logger.experiment
+        if made.disabled:
+            return None
         return f"offline; to upload: wandb sync {Path(made.dir).parent}" if made.offline else str(made.url)
     finally:
         close_wandb_run()
