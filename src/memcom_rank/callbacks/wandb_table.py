@@ -13,7 +13,7 @@ from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
 
 
 def log_comparison(output: Path, run: Path) -> str | None:
-    """Log results.parquet as a table, and the plot where there is one; return where it is to be found, if W&B is not disabled.
+    """Log results.parquet as a table, and the plot where there is one; return where, unless W&B is disabled.
 
     Args:
         output: folder of the comparison; its name is the group.
