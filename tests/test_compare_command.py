@@ -160,6 +160,20 @@ def test_gpus_are_those_that_one_may_use(monkeypatch):
     assert visible_gpus() == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP there")
+def test_nohup_is_heeded():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with compare_command._stoppable():
+            signal.raise_signal(signal.SIGHUP)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
 @pytest.mark.slow
 def test_two_cells_through_train_py(tiny, tmp_path, capfd, monkeypatch):
     """And one that is infeasible; to W&B, offline."""

@@ -151,6 +151,7 @@ def _stoppable() -> Iterator[None]:
         raise KeyboardInterrupt
 
     asked = [signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])]
+    asked = [number for number in asked if signal.getsignal(number) != signal.SIG_IGN]  # nohup
     before = [signal.signal(number, stop) for number in asked]
     try:
         yield
