@@ -100,6 +100,12 @@ def test_a_report_runs_nothing_and_needs_no_dataset(tiny, tmp_path, fake, capsys
     assert "no comparison in" in capsys.readouterr().err
 
 
+def test_names_are_looked_up_before_anything_is_built(tmp_path, fake, capsys):
+    assert compare(tmp_path, "--config", "compare_smoke.yaml", "--techniques", "memcon") == 1
+    assert "unknown technique 'memcon'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_settings_are_refused(tiny, tmp_path, fake, capsys):
     assert compare(tmp_path, *asked(tiny)) == 0
     assert compare(tmp_path, *asked(tiny, "--", "--trainer.max_epochs", "2")) == 1

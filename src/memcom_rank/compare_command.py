@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from memcom_rank.compare.alone import alone
-from memcom_rank.compare.cells import Cell, Comparison, plan
+from memcom_rank.compare.cells import Comparison, plan
 from memcom_rank.compare.display import Display, summary_words
 from memcom_rank.compare.markdown import RESULTS_PAGE, write_page
 from memcom_rank.compare.pareto import PLOT_FILES, check_plots, write_plots
@@ -48,39 +48,47 @@ def compare(config: str, given: Mapping[str, Any], flags: Sequence[str], *, repo
     request = read_request(config, given, flags, CONFIGS)
     if not report:
         _check_checkout()
+        plan(comparison_of(request, CONFIGS, running=False))  # names are looked up before anything is built
         build_missing(request)
     comparison = comparison_of(request, CONFIGS, running=not report)
     cells, shelf = plan(comparison), Shelf(comparison.output)
-    shelf.check(cells)
     if report and not shelf.folder.exists():
         raise ConfigError(
             f"no comparison in '{comparison.output}'", wanted="cells that were run", fix="run it without --report"
         )
-
-    def write(results: Sequence[Result]) -> None:
-        write_results(results, comparison)
-        write_page(results, comparison)
-        write_plots(results, comparison)
-
-    gpus, left = [] if report else visible_gpus(), list[Cell]()
-    slots = request.processes or max(1, len(gpus))
-    display = Display(cells, shelf.read, comparison.metric, slots, sys.stdout, write)
-    write(display.results)
-    if not report:
-        left = [result.cell for result in display.results if result.status not in (FINISHED, INFEASIBLE)]
-        print(_opening(comparison, display.results, slots), flush=True)
-        with alone(comparison.output) as inherited, _stoppable():
-            launch = launcher(comparison.output.name, gpus, slots, inherited)
-            try:
-                run_cells(left, shelf, launch, slots, display)
-            except KeyboardInterrupt:
-                display.close()
-                return f"stopped; {summary_words(display.results)}. The same command goes on from here.", 1
+    with contextlib.nullcontext(()) if report else alone(comparison.output) as inherited:
+        shelf.check(cells)
+        gpus = [] if report else visible_gpus()
+        slots = request.processes or max(1, len(gpus))
+        display = Display(
+            cells, shelf.read, comparison.metric, slots, sys.stdout, lambda results: write(results, comparison)
+        )
+        write(display.results, comparison)
+        left = [r.cell for r in display.results if not report and r.status not in (FINISHED, INFEASIBLE)]
+        if not report:
+            print(_opening(comparison, display.results, slots), flush=True)
+        try:
+            with _stoppable():
+                run_cells(left, shelf, launcher(comparison.output.name, gpus, slots, inherited), slots, display)
+        except KeyboardInterrupt:
+            return f"stopped; {summary_words(display.results)}. The same command goes on from here.", 1
+        finally:
             display.close()
     logged = _log_table(display.results, comparison) if left else []
-    return "\n".join([_closing(display.results, comparison), *logged]), int(
-        any(result.status == FAILED for result in display.results)
-    )
+    failed = any(result.status == FAILED for result in display.results)
+    return "\n".join([_closing(display.results, comparison), *logged]), int(failed)
+
+
+def write(results: Sequence[Result], comparison: Comparison) -> None:
+    """Write all outputs anew.
+
+    Raises:
+        ConfigError: the runs do not have the metric.
+        WriteError: an output cannot be written.
+    """
+    write_results(results, comparison)
+    write_page(results, comparison)
+    write_plots(results, comparison)
 
 
 def build_missing(request: Request) -> None:
