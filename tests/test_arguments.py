@@ -5,7 +5,7 @@ import pytest
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
-from memcom_rank.arguments import checkpoint_settings, expand, find_checkpoint, find_config
+from memcom_rank.arguments import checkpoint_settings, expand, find_checkpoint
 from memcom_rank.contract.errors import CheckpointError, ConfigError
 
 HYPER_PARAMETERS = {"num_ids": 99, "dim": 8, "ks": (10, None), "_class_path": "a.B", "_instantiator": "x"}
@@ -30,17 +30,6 @@ def runs(tmp_path):
             torch.save({"hyper_parameters": HYPER_PARAMETERS, "datamodule_hyper_parameters": DATA}, folder / file)
             os.utime(folder / file, (1_000_000 - age,) * 2)
     return tmp_path / "runs"
-
-
-def test_a_file_comes_before_a_shipped_config(configs, monkeypatch):
-    monkeypatch.chdir(configs.parent)
-    assert find_config("embedding/full.yaml", configs) == configs / "embedding/full.yaml"
-    (configs.parent / "ranknet.yaml").touch()
-    assert str(find_config("ranknet.yaml", configs)) == "ranknet.yaml"
-    with pytest.raises(ConfigError, match=r"did you mean --config embedding/full.yaml \?"):
-        find_config("full.yaml", configs)
-    with pytest.raises(ConfigError, match=r"one of: embedding/full\.yaml, ranknet\.yaml"):
-        find_config("xyzzy", configs)
 
 
 @pytest.mark.parametrize(

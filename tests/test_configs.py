@@ -15,9 +15,12 @@ from tests.command import DIM, SMALL, fit, run
 from tests.test_cli import summary
 
 YAMLS = sorted(str(path.relative_to(train.CONFIGS)) for path in train.CONFIGS.rglob("*.yaml"))
-RECIPES = [name for name in YAMLS if "/" not in name]
+COMPARISONS = [name for name in YAMLS if name.startswith("compare")]  # test_compare_config.py
+RECIPES = [name for name in YAMLS if "/" not in name and name not in COMPARISONS]
 RANKING = [name for name in RECIPES if name != "classifier_label.yaml"]
-OVERLAYS = [name for name in YAMLS if name not in (*RECIPES, "trainer/ddp.yaml")]  # ddp: test_distributed.py
+OVERLAYS = [
+    name for name in YAMLS if name not in (*RECIPES, *COMPARISONS, "trainer/ddp.yaml")
+]  # ddp: test_distributed.py
 RATIO = ("--model.init_args.embedding.init_args.target_ratio", "3")  # what 120 games of width 16 can reach
 
 

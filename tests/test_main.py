@@ -46,7 +46,9 @@ def test_errors_are_printed_without_traceback(runs, wrong, capsys):
     assert err.startswith("error: ")
 
 
-@pytest.mark.parametrize("command", [[], ["diff"], ["diff", "a"], ["dif", "a", "b"], ["baselines", "--only", "knn"]])
+@pytest.mark.parametrize(
+    "command", [[], ["diff"], ["diff", "a"], ["dif", "a", "b"], ["baselines", "--only", "knn"], ["compare"]]
+)
 def test_argparse_exits_with_2(command, capsys):
     with pytest.raises(SystemExit) as exit_info:
         main(command)
@@ -71,3 +73,21 @@ def test_help_loads_nothing_and_a_comparison_no_torch(runs):
     out = loaded(["baselines", "--help"])
     assert "python -m memcom_rank baselines --data.path data/steam --only item_knn ials" in out
     assert out.splitlines()[-1] == "[]"
+    out = loaded(["compare", "--help"])
+    assert "python -m memcom_rank compare --config compare_smoke.yaml" in out
+    assert out.splitlines()[-1] == "[]"
+    assert loaded(["compare", "--config", "compar.yaml"]).splitlines()[-1] == "['numpy', 'pyarrow']"
+
+
+def test_flags_of_train_py_stand_apart(monkeypatch):
+    seen = {}
+
+    def compare(config, given, flags, *, report):
+        seen.update(given, config=config, flags=flags, report=report)
+        return "done", 1
+
+    monkeypatch.setattr("memcom_rank.compare_command.compare", compare)
+    flags = ["--config", "b.yaml", "--ratios", "3"]
+    assert main(["compare", "--config", "a.yaml", "--ratios", "8", "16", "--report", "--", *flags]) == 1
+    assert (seen["config"], seen["ratios"], seen["report"]) == ("a.yaml", [8, 16], True)
+    assert seen["flags"] == flags

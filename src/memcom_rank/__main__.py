@@ -1,4 +1,4 @@
-"""Command line (floor 5): `python -m memcom_rank diff|baselines`, what is done beside training.
+"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines`, what is done beside training.
 
 Training is `train.py`. Only argparse is loaded here, so that --help answers at once.
 """
@@ -28,41 +28,71 @@ examples:
 
 item_knn, ials and bpr need the package implicit: pip install 'memcom-rank[baselines]'
 """
+_COMPARE_EXAMPLES = """\
+examples:
+  python -m memcom_rank compare --config compare_smoke.yaml        all of it in a minute or two
+  python -m memcom_rank compare --config compare.yaml --data.path data/steam --output runs/compare-steam
+  python -m memcom_rank compare --config compare.yaml --techniques memcom mine.yaml --ratios 8 16 --seeds 1
+  python -m memcom_rank compare --config compare.yaml -- --trainer.max_epochs 10 --config match/pool.yaml
+  python -m memcom_rank compare --config compare.yaml --report     outputs anew, without running anything
+
+Every cell (head, technique, ratio, seed) is one run of train.py, and the uncompressed table ('full') with the same
+training is what the others are compared with. Stopped or killed, the same line goes on where it was; failed cells are
+tried again. After each cell these are written anew in the output folder:
+  results.md        mean and deviation over seeds, difference to full with a paired 95% interval, sizes, costs
+  results.parquet   a row per cell
+  pareto.png, .svg  the metric against embedding bytes
+The plot needs the package matplotlib: pip install 'memcom-rank[plot]'. Copy configs/compare.yaml for one of your own.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 after an error that was printed (argparse itself exits with 2)."""
-    arguments = _parser().parse_args(argv)
+    words, flags = _flags_apart(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(words, argparse.Namespace(flags=flags))
     try:
-        print(arguments.run(arguments))
+        text, code = arguments.run(arguments)
+        print(text)
     except MemcomRankError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
+    return int(code)
 
 
-def _diff(arguments: argparse.Namespace) -> str:
+def _flags_apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take off what follows `--` in `compare`: flags of train.py, which argparse would read as its own."""
+    end = words.index("--") if "--" in words and words[0] == "compare" else len(words)
+    return list(words[:end]), list(words[end + 1 :])
+
+
+def _diff(arguments: argparse.Namespace) -> tuple[str, int]:
     from memcom_rank.compare import compare_runs
 
-    return compare_runs(arguments.run_a, arguments.run_b, arguments.metric)
+    return compare_runs(arguments.run_a, arguments.run_b, arguments.metric), 0
 
 
-def _baselines(arguments: argparse.Namespace) -> str:
+def _baselines(arguments: argparse.Namespace) -> tuple[str, int]:
     from memcom_rank.baselines_command import measure_baselines
 
     path, only = getattr(arguments, "data.path"), list(dict.fromkeys(arguments.only))
-    return measure_baselines(path, only=only, metric=arguments.metric, seed=arguments.seed, runs=RUNS)
+    return measure_baselines(path, only=only, metric=arguments.metric, seed=arguments.seed, runs=RUNS), 0
+
+
+def _compare(arguments: argparse.Namespace) -> tuple[str, int]:
+    from memcom_rank.compare_command import compare
+
+    return compare(arguments.config, vars(arguments), arguments.flags, report=arguments.report)
 
 
 def _parser() -> argparse.ArgumentParser:
     raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(
         prog="python -m memcom_rank",
-        description="Compare finished runs of train.py with one another and with baselines.",
-        epilog=_DIFF_EXAMPLES + "\n" + _BASELINES_EXAMPLES,
+        description="Compare techniques, finished runs of train.py, and baselines.",
+        epilog=_DIFF_EXAMPLES + "\n" + _BASELINES_EXAMPLES + "\nmore: python -m memcom_rank compare --help",
         **raw,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="diff|baselines")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="compare|diff|baselines")
     diff = commands.add_parser(
         "diff",
         help="is one run better than another on the same test users?",
@@ -92,7 +122,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     baselines.add_argument("--seed", type=int, default=0, metavar="N", help="of ials and bpr (default: %(default)s)")
     baselines.set_defaults(run=_baselines)
+    _add_compare(
+        commands.add_parser(
+            "compare",
+            help="which technique, at which size? Techniques x ratios x seeds, trained and measured",
+            description="Train and test techniques at several ratios and seeds, against the uncompressed table.",
+            usage="python -m memcom_rank compare --config compare.yaml [options] [-- flags of every train.py fit]",
+            epilog=_COMPARE_EXAMPLES,
+            **raw,
+        )
+    )
     return parser
+
+
+def _add_compare(compare: argparse.ArgumentParser) -> None:
+    compare.add_argument("--config", required=True, metavar="NAME", help="a YAML file, here or in configs/")
+    compare.add_argument("--report", action="store_true", help="run nothing, write the outputs from what is there")
+    over = compare.add_argument_group("instead of what the file says")
+    over.add_argument("--data.path", metavar="DATASET", help="dataset folder, which is then not built")
+    over.add_argument("--heads", nargs="+", metavar="NAME", help="recipes, e.g. ranknet.yaml classifier.yaml")
+    over.add_argument(
+        "--techniques", nargs="+", metavar="NAME", help="of configs/embedding/, or YAML files of your own"
+    )
+    over.add_argument("--ratios", nargs="+", type=float, metavar="R", help="times smaller than the full table")
+    over.add_argument("--seeds", nargs="+", type=int, metavar="N", help="of the runs")
+    over.add_argument("--metric", metavar="NAME", help="the headline, a metric of users, e.g. ndcg@10")
+    over.add_argument("--processes", type=int, metavar="N", help="cells at once")
+    over.add_argument("--output", metavar="DIR", help="its name is the W&B group")
+    compare.set_defaults(run=_compare)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 - a checkpoint's own settings stand in for those of the configs, and flags overrule both.
 """
 
-import difflib
 import json
 import pickle
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
+from memcom_rank.config_files import find_config
 from memcom_rank.contract.errors import CheckpointError, ConfigError
 
 CHECKPOINTS = "checkpoints"
@@ -54,20 +54,6 @@ def expand(argv: Sequence[str], *, configs: Path, runs: Path) -> list[str]:
     if settings:
         words[after_configs:after_configs] = ["--config", json.dumps(settings)]
     return words
-
-
-def find_config(name: str, configs: Path) -> Path:
-    """Return the file `name` as given, or inside `configs`."""
-    for path in (Path(name), configs / name):
-        if path.is_file():
-            return path
-    known = sorted(str(path.relative_to(configs)) for path in configs.rglob("*.yaml"))
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    raise ConfigError(
-        f"no config '{name}', neither here nor in '{configs}'",
-        wanted=f"a YAML file, or one of: {', '.join(known)}",
-        fix=f"did you mean --config {near[0]} ?" if near else "check the name",
-    )
 
 
 def find_checkpoint(name: str, *, command: str, runs: Path) -> Path:
