@@ -66,8 +66,7 @@ BIASES = {
 
 def compare(embedding: CompressedEmbedding, bias_V, queries_BD: Tensor, seen_BL: Tensor, k: int) -> None:
     """Equal to the last bit, ties included: the index computes scores as `score` does."""
-    index = top_k_index(embedding, bias_V)
-    assert isinstance(index, BlockTopK)
+    index = BlockTopK(embedding, bias_V)
     scores_BV = embedding.score(queries_BD)
     wanted_ids_Bk, wanted_Bk = best_games(scores_BV if bias_V is None else scores_BV + bias_V, seen_BL, k)
     ids_Bk, scores_Bk = index(queries_BD, seen_BL, k)
@@ -170,8 +169,12 @@ def test_a_diverged_model_is_refused(where):
         embedding.scale_V.data[150], bias_V[150] = torch.inf, -torch.inf
         queries_BD[0] = embedding.rows_MD[embedding.linear_form().row_V[150]]
     with pytest.raises(ConfigError, match="diverged"):
-        top_k_index(embedding, bias_V)(queries_BD, torch.zeros(2, 1).long(), 3)
+        BlockTopK(embedding, bias_V)(queries_BD, torch.zeros(2, 1).long(), 3)
 
 
-def test_a_technique_without_shared_rows_is_scanned():
-    assert isinstance(top_k_index(Full(5, 2)), ScanTopK)
+def test_large_catalogues_of_shared_rows_have_blocks_and_others_are_scanned(monkeypatch):
+    naive = NaiveHash(30, 2, target_ratio=2)
+    assert isinstance(top_k_index(naive), ScanTopK)
+    monkeypatch.setattr(block_top_k, "_FEW", 29)
+    assert isinstance(top_k_index(naive), BlockTopK)
+    assert isinstance(top_k_index(Full(30, 2)), ScanTopK)

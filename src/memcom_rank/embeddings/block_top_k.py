@@ -17,17 +17,18 @@ from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.shared_rows import SharedRowEmbedding
 from memcom_rank.embeddings.top_k import MAX_SCORES, ScanTopK, TopK, best_columns
 
+_FEW = 2**14  # ids up to which a pass over all games is as fast, docs/output_structure.md
 _BLOCK = 32  # games at most; fewer tighten bounds that are tight already, and cost time
 
 
 def top_k_index(embedding: CompressedEmbedding, game_bias_V: Tensor | None = None) -> TopK:
-    """Return the fastest index that there is for a technique.
+    """Return the index that is fastest for a technique and a catalogue.
 
     Args:
         embedding: the trained technique.
         game_bias_V: added to the scores of every query; None for nothing.
     """
-    if isinstance(embedding, SharedRowEmbedding):
+    if isinstance(embedding, SharedRowEmbedding) and embedding.num_ids > _FEW:
         return BlockTopK(embedding, game_bias_V)
     return ScanTopK(embedding, game_bias_V)
 
@@ -77,8 +78,8 @@ class BlockTopK(TopK):
         bounds_BN, seen = self._bounds(projected_BS), _Seen(seen_BL, self.embedding.num_ids)
         if bool(bounds_BN.isnan().any()):
             raise diverged()
-        # as many blocks have k unseen games, and those say what others have to beat
-        look = min(k + seen_BL.shape[1], bounds_BN.shape[1])
+        # a first look at some blocks: k unseen games say what others have to beat
+        look = min(k + seen_BL.shape[1] * len(self._ids_NS) // self.embedding.num_ids, len(self._ids_NS))
         least_B, last_B = self._worst(projected_BS, best_columns(bounds_BN, look), seen, k)
         user_N, block_N = (bounds_BN >= least_B[:, None]).nonzero(as_tuple=True)
         can_N = (bounds_BN[user_N, block_N] > least_B[user_N]) | (self._first_N[block_N] <= last_B[user_N])
