@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from memcom_rank.embeddings.bag import weighted_bag
 from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import modulo, spread_modulo
+from memcom_rank.embeddings.hashing import modulo, spread_scaled
 from memcom_rank.embeddings.shared_rows import LinearForm, SharedRowEmbedding
 
 
@@ -100,7 +100,7 @@ class MEmCom(SharedRowEmbedding):
 
     def _tile(self, first: int, scale_T: Tensor, bias_T: Tensor | None, projected_BS: Tensor) -> Tensor:
         dots_BM = projected_BS[:, : self.num_rows]
-        scores_BT = spread_modulo(dots_BM, first=first, count=len(scale_T)) * scale_T
+        scores_BT = spread_scaled(dots_BM, scale_T, first=first)
         return scores_BT if bias_T is None else scores_BT + projected_BS[:, self.num_rows :] * bias_T
 
 
