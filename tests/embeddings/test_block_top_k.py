@@ -74,12 +74,13 @@ def compare(embedding: CompressedEmbedding, bias_V, queries_BD: Tensor, seen_BL:
     assert torch.equal(scores_Bk, wanted_Bk)
 
 
-@pytest.mark.parametrize("block", [1, 4, 32])
+@pytest.mark.parametrize(("block", "many"), [(1, 1), (4, 1), (4, 0), (32, 1 / 8)])
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("bias", BIASES)
 @pytest.mark.parametrize("make", MAKE)
-def test_the_best_games_equal_sorting_all_scores(monkeypatch, make, bias, whole, block):
+def test_the_best_games_equal_sorting_all_scores(monkeypatch, make, bias, whole, block, many):
     torch.manual_seed(0)
+    monkeypatch.setattr(block_top_k, "_MANY", many)
     monkeypatch.setattr(block_top_k, "_BLOCK", block)
     embedding, bias_V = MAKE[make](whole), BIASES[bias]()
     queries_BD = torch.randn(5, DIM)
@@ -112,9 +113,10 @@ def test_users_are_taken_a_few_at_a_time(monkeypatch):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_terms_that_cancel_leave_no_game_out(seed):
+def test_terms_that_cancel_leave_no_game_out(monkeypatch, seed):
     """Scores within the rounding of their terms: a bound that rounds another way would close a block too many."""
     torch.manual_seed(seed)
+    monkeypatch.setattr(block_top_k, "_MANY", 1)
     scale_V = 1 + torch.rand(NUM_IDS)
     embedding = AnyMap(torch.arange(NUM_IDS) % 3, scale_V, torch.full((3, 1), 1.1))
     bias_V = -1.1 * scale_V + 1e-7 * torch.randn(NUM_IDS)

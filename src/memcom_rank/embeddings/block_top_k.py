@@ -19,6 +19,7 @@ from memcom_rank.embeddings.top_k import MAX_SCORES, ScanTopK, TopK, best_column
 
 _FEW = 2**14  # ids up to which a pass over all games is as fast, docs/output_structure.md
 _BLOCK = 32  # games at most; fewer tighten bounds that are tight already, and cost time
+_MANY = 1 / 8  # share of the blocks from which on scoring all games in their own order is faster
 
 
 def top_k_index(embedding: CompressedEmbedding, game_bias_V: Tensor | None = None) -> TopK:
@@ -58,6 +59,7 @@ class BlockTopK(TopK):
 
     def __init__(self, embedding: SharedRowEmbedding, game_bias_V: Tensor | None) -> None:
         super().__init__(embedding, game_bias_V)
+        self._scan = ScanTopK(embedding, game_bias_V)
         row_V, scale_V, offset_V = embedding.linear_form()
         terms = _Terms(scale_V, offset_V, game_bias_V).each(Tensor.detach)
         # biases, of popularity, differ most between games of a row
@@ -83,6 +85,8 @@ class BlockTopK(TopK):
         least_B, last_B = self._worst(projected_BS, best_columns(bounds_BN, look), seen, k)
         user_N, block_N = (bounds_BN >= least_B[:, None]).nonzero(as_tuple=True)
         can_N = (bounds_BN[user_N, block_N] > least_B[user_N]) | (self._first_N[block_N] <= last_B[user_N])
+        if can_N.sum() > bounds_BN.numel() * _MANY:
+            return self._scan._search(projected_BS, seen_BL, k)
         user_N, ids_N, scores_N = self._open(projected_BS, user_N[can_N], block_N[can_N])
         if bool(scores_N.isnan().any()):  # infinite terms may cancel in a score and not in its bound
             raise diverged()
