@@ -5,8 +5,8 @@
 Dense is queries @ table.T and topk, 50 seen games removed: the best that a full table can do. "All" scores every game
 through the structure. Values are drawn to be like trained ones (V around 1, biases of log popularity), and to hurt the
 index: V of both signs with biases that know nothing of popularity, and biases that cancel the product, so that almost
-all games tie. The ways take turns, 8 queries each, so that a busy machine slows all alike; medians over queries, those
-of the first of the 8 apart ("cold": shared rows are not in the processor's caches; a full table never is). Every answer
+all games tie. The ways take turns, 24 queries each, so that a busy machine slows all alike; medians over queries, those
+of the first of the 24 apart ("cold": shared rows are not in the processor's caches; a full table never is). Every answer
 is compared with that of scoring all games.
 """
 
@@ -17,6 +17,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, randn
@@ -25,7 +26,7 @@ from memcom_rank.embeddings import MEmCom
 from memcom_rank.embeddings.block_top_k import BlockTopK
 from memcom_rank.metrics import top_games
 
-RUN = 8  # queries in succession; the first finds nothing of its way in the caches
+RUN = 24  # queries in succession; the first finds nothing of its way in the caches
 Draw = Callable[[int], Tensor]
 
 
@@ -51,10 +52,10 @@ VALUES: dict[str, tuple[float, Draw, Draw | None, Draw | None]] = {
 }
 
 
-def drawn(name: str, args: argparse.Namespace) -> tuple[MEmCom, Tensor | None, list[Tensor]]:
+def drawn(name: str, ratio: float, args: argparse.Namespace) -> tuple[MEmCom, Tensor | None, list[Tensor]]:
     """A technique, biases and queries [1, D]."""
     gain, scale, offset, bias = VALUES[name]
-    embedding = MEmCom(args.num_ids, args.dim, bias=offset is not None, target_ratio=args.ratio)
+    embedding = MEmCom(args.num_ids, args.dim, bias=offset is not None, target_ratio=ratio)
     queries = [(0.5 * randn(1, args.dim)).tanh() for _ in range(args.queries)]
     bias_V = None if bias is None else bias(args.num_ids)
     with torch.no_grad():
@@ -74,8 +75,8 @@ def plus(scores_BV: Tensor, bias_V: Tensor | None) -> Tensor:
     return scores_BV if bias_V is None else scores_BV + bias_V
 
 
-def measure(name: str, table_VD: Tensor, args: argparse.Namespace) -> dict[str, object]:
-    embedding, bias_V, queries = drawn(name, args)
+def measure(name: str, ratio: float, table_VD: Tensor, args: argparse.Namespace) -> dict[str, Any]:
+    embedding, bias_V, queries = drawn(name, ratio, args)
     seen = [(torch.rand(1, args.seen) ** 4 * (args.num_ids - 2)).long() + 2 for _ in queries]
     start = time.perf_counter()
     index = BlockTopK(embedding, bias_V)
@@ -104,6 +105,8 @@ def measure(name: str, table_VD: Tensor, args: argparse.Namespace) -> dict[str, 
         assert torch.equal(ids_1k, wanted_ids_1k) or len(set(wanted_1k[0].tolist())) < args.k, name
     stored = [index._ids_NS, index._row_N, index._first_N, *index._terms_NS, *index._low_N, *index._high_N]
     return {
+        "values": name,
+        "ratio": ratio,
         "rows": embedding.num_rows,
         "p50_ms": {way: statistics.median(ms) for way, ms in warm.items()},
         "p90_ms": {way: statistics.quantiles(ms, n=10)[-1] for way, ms in warm.items()},
@@ -121,16 +124,17 @@ def best_unseen(scores_1V: Tensor, seen_1L: Tensor, k: int) -> tuple[Tensor, Ten
     return ids_1k, best_1k
 
 
-def markdown(results: dict[str, dict]) -> str:
+def markdown(results: list[dict[str, Any]]) -> str:
     lines = [
-        "| values | rows | dense ms | all ms | index ms | dense / all | dense / index | cold | games scored |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| values | ratio | rows | dense ms | all ms | index ms | dense / all | dense / index | cold | games scored |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for name, found in results.items():
+    for found in results:
         dense, every, index = (found["p50_ms"][way] for way in ("dense", "all", "index"))
-        times = f"{dense:.1f} | {every:.2f} | {index:.2f} | {dense / every:.0f} | {dense / index:.0f}"
         cold = found["p50_cold_ms"]["dense"] / found["p50_cold_ms"]["index"]
-        lines.append(f"| {name} | {found['rows']:,} | {times} | {cold:.0f} | {found['opened_share']:.2%} |")
+        what = f"{found['values']} | {found['ratio']:.0f} | {found['rows']:,}"
+        times = f"{dense:.1f} | {every:.2f} | {index:.2f} | {dense / every:.0f} | {dense / index:.0f} | {cold:.0f}"
+        lines.append(f"| {what} | {times} | {found['opened_share']:.2%} |")
     return "\n".join(lines)
 
 
@@ -138,10 +142,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num-ids", type=int, default=1_000_002, help="games and the two other ids (default 1000002)")
     parser.add_argument("--dim", type=int, default=256)
-    parser.add_argument("--ratio", type=float, default=51.0)
+    parser.add_argument("--ratio", type=float, nargs="+", default=[51.0, 126.0])
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--seen", type=int, default=50, help="games not wanted (default 50)")
-    parser.add_argument("--queries", type=int, default=48)
+    parser.add_argument("--queries", type=int, default=72)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path, help="JSON file of everything measured")
     args = parser.parse_args()
@@ -149,7 +153,7 @@ def main() -> None:
     torch.manual_seed(0)
     table_VD = randn(args.num_ids, args.dim)
     with torch.no_grad():
-        results = {name: measure(name, table_VD, args) for name in VALUES}
+        results = [measure(name, ratio, table_VD, args) for ratio in args.ratio for name in VALUES]
     print(markdown(results))
     if args.output:
         options = {name: value for name, value in vars(args).items() if name != "output"}

@@ -18,7 +18,7 @@ from memcom_rank.embeddings.shared_rows import SharedRowEmbedding
 from memcom_rank.embeddings.top_k import MAX_SCORES, ScanTopK, TopK, best_columns
 
 _FEW = 2**14  # ids up to which a pass over all games is as fast, docs/output_structure.md
-_BLOCK = 32  # games at most; fewer tighten bounds that are tight already, and cost time
+_BLOCK = 64  # games at most; fewer tighten bounds that are tight already, and cost time
 _MANY = 1 / 8  # share of the blocks from which on scoring all games in their own order is faster
 
 
@@ -78,22 +78,22 @@ class BlockTopK(TopK):
 
     def _search_few(self, projected_BS: Tensor, seen_BL: Tensor, k: int) -> tuple[Tensor, Tensor]:
         bounds_BN, seen = self._bounds(projected_BS), _Seen(seen_BL, self.embedding.num_ids)
-        if bool(bounds_BN.isnan().any()):
+        if bool(bounds_BN.amax(1).isnan().any()):
             raise diverged()
         # a first look at some blocks: k unseen games say what others have to beat
         look = min(k + seen_BL.shape[1] * len(self._ids_NS) // self.embedding.num_ids, len(self._ids_NS))
         least_B, last_B = self._worst(projected_BS, best_columns(bounds_BN, look), seen, k)
         user_N, block_N = (bounds_BN >= least_B[:, None]).nonzero(as_tuple=True)
         can_N = (bounds_BN[user_N, block_N] > least_B[user_N]) | (self._first_N[block_N] <= last_B[user_N])
-        if can_N.sum() > bounds_BN.numel() * _MANY:
+        open_N = can_N.nonzero()[:, 0]
+        if len(open_N) > bounds_BN.numel() * _MANY:
             return self._scan._search(projected_BS, seen_BL, k)
-        user_N, ids_N, scores_N = self._open(projected_BS, user_N[can_N], block_N[can_N])
+        user_N, ids_N, scores_N = self._open(projected_BS, user_N[open_N], block_N[open_N])
         if bool(scores_N.isnan().any()):  # infinite terms may cancel in a score and not in its bound
             raise diverged()
-        keep_N = (scores_N >= least_B[user_N]) & (scores_N > -torch.inf)
-        user_N, ids_N, scores_N = user_N[keep_N], ids_N[keep_N], scores_N[keep_N]
-        unseen_N = ~seen.has(user_N, ids_N)
-        return _ranked(user_N[unseen_N], ids_N[unseen_N], scores_N[unseen_N], len(seen_BL), k)
+        good_N = ((scores_N >= least_B[user_N]) & (scores_N > -torch.inf)).nonzero()[:, 0]
+        keep_N = good_N[~seen.has(user_N[good_N], ids_N[good_N])]
+        return _ranked(user_N[keep_N], ids_N[keep_N], scores_N[keep_N], len(seen_BL), k)
 
     def _worst(self, projected_BS: Tensor, blocks_Bn: Tensor, seen: "_Seen", k: int) -> tuple[Tensor, Tensor]:
         """Return what k unseen games of these blocks reach: score [B], and the highest id needed to reach it [B]."""
@@ -118,13 +118,18 @@ class BlockTopK(TopK):
 
     def _open(self, projected_BS: Tensor, users: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return users, ids and scores of all games of blocks, [blocks x S] each, with padding."""
-        block_N, terms = blocks.reshape(-1), self._terms_NS.each(lambda term_NS: term_NS[blocks.reshape(-1)])
+        block_N = blocks.reshape(-1)
+        terms = self._terms_NS.each(lambda term_NS: term_NS.index_select(0, block_N))
         scores_NS = projected_BS[users, self._row_N[block_N]][:, None] * terms.scale
         if terms.offset is not None:
             scores_NS = scores_NS + projected_BS[users, -1][:, None] * terms.offset
         if terms.bias is not None:
             scores_NS = scores_NS + terms.bias
-        return users.repeat_interleave(scores_NS.shape[1]), self._ids_NS[block_N].flatten(), scores_NS.flatten()
+        return (
+            users.repeat_interleave(scores_NS.shape[1]),
+            self._ids_NS.index_select(0, block_N).flatten(),
+            scores_NS.flatten(),
+        )
 
 
 class _Seen:

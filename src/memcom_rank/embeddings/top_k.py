@@ -46,7 +46,7 @@ class TopK(abc.ABC):
             left, or the rest scores -inf, the id is 0 and the score -inf.
 
         Raises:
-            ConfigError: a score is NaN: the model has diverged.
+            ConfigError: the score of an unseen game is NaN: the model has diverged.
         """
         # all queries at once, as scoring does: the same sums to the last bit
         return self._search(self.embedding.project(queries_BD), seen_BL, k)
@@ -69,8 +69,6 @@ class ScanTopK(TopK):
             if self.game_bias_V is not None:
                 scores_BT = scores_BT + self.game_bias_V[first : first + scores_BT.shape[1]]
             no_games = max(FIRST_GAME_ID - first, 0)  # the unknown one
-            if bool(scores_BT[:, no_games:].isnan().any()):
-                raise diverged()
             # found before | a column for games before the tile | the tile | a column for games after it
             none_B1 = scores_BT.new_full((users, 1), -torch.inf)
             scores_BC = torch.cat([best_Bk.to(scores_BT.dtype), none_B1, scores_BT, none_B1], dim=1)
@@ -79,6 +77,8 @@ class ScanTopK(TopK):
             # found before: lower ids, and of equal scores the lower id first; so columns are in order of ids
             columns_Bk = best_columns(scores_BC, k).sort(dim=1).values
             best_Bk, order_Bk = scores_BC.gather(1, columns_Bk).sort(dim=1, descending=True, stable=True)
+            if bool(best_Bk.isnan().any()):  # NaN counts as the highest score
+                raise diverged()
             columns_Bk = columns_Bk.gather(1, order_Bk)
             before_Bk = ids_Bk.gather(1, columns_Bk.clamp(max=k - 1))
             ids_Bk = before_Bk.where(columns_Bk < k, columns_Bk - (k + 1) + first)
