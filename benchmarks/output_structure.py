@@ -6,8 +6,8 @@ Dense is queries @ table.T and topk, 50 seen games removed: the best that a full
 through the structure. Values are drawn to be like trained ones (V around 1, biases of log popularity), and to hurt the
 index: V of both signs with biases that know nothing of popularity, and biases that cancel the product, so that almost
 all games tie. The ways take turns, 24 queries each, so that a busy machine slows all alike; medians over queries, those
-of the first of the 24 apart ("cold": shared rows are not in the processor's caches; a full table never is). Every answer
-is compared with that of scoring all games.
+of the first of the 24 apart ("cold": shared rows are not in the processor's caches; a full table never is). Every
+answer is compared with that of scoring all games. "Games scored" are those of opened blocks, without whole scans.
 """
 
 import argparse
