@@ -34,7 +34,7 @@ def test_tiles_take_less_memory_than_the_whole_and_both_get_a_line(monkeypatch, 
         assert found["tiled"]["tiles"] > 30
         assert found["plain"]["peak_bytes"] > 2 * 4 * 2000 * found["users"]
         compressed = found["embedding"] != "full table"
-        assert found["tiled"]["peak_bytes"] < found["plain"]["peak_bytes"] / (4 if compressed else 1)
+        assert found["tiled"]["peak_bytes"] <= found["plain"]["peak_bytes"] / (4 if compressed else 1)
 
 
 def test_both_ways_give_the_same_gradients(monkeypatch):

@@ -24,3 +24,8 @@ def test_survives_pickling(kind: type[errors.MemcomRankError]) -> None:
 def test_one_handler_catches_all() -> None:
     assert all(issubclass(kind, errors.MemcomRankError) for kind in ALL)
     assert len(ALL) > 5
+
+
+def test_a_diverged_model_is_a_wrong_configuration():
+    assert isinstance(errors.diverged(), errors.ConfigError)
+    assert "NaN" in errors.diverged().seen

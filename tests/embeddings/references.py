@@ -122,3 +122,15 @@ def table(reference, state: dict[str, Tensor], num_ids: int) -> Tensor:
     """Every vector, [num_ids, dim]; padding is the zero vector."""
     vectors = [reference(state, i) for i in range(1, num_ids)]
     return torch.stack([torch.zeros_like(vectors[0]), *vectors])
+
+
+def best_games(scores_BV: Tensor, seen_BL: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best unseen games of each user, by sorting in Python: by score, then by id; padded with 0 and -inf."""
+    ids_Bk = torch.zeros(len(scores_BV), k, dtype=torch.int64)
+    scores_Bk = torch.full((len(scores_BV), k), -torch.inf, dtype=scores_BV.dtype)
+    for user, (scores, seen) in enumerate(zip(scores_BV.tolist(), seen_BL.tolist(), strict=True)):
+        games = [game for game in range(2, len(scores)) if game not in seen and scores[game] > -torch.inf]
+        best = sorted(games, key=lambda game: (-scores[game], game))[:k]
+        ids_Bk[user, : len(best)] = torch.tensor(best, dtype=torch.int64)
+        scores_Bk[user, : len(best)] = scores_BV[user, best]
+    return ids_Bk, scores_Bk

@@ -1,5 +1,6 @@
 """One suite for all techniques: a technique joins by one row in TECHNIQUES."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,9 @@ from memcom_rank.embeddings import (
     ReducedDim,
     Truncated,
 )
+from memcom_rank.embeddings.block_top_k import BlockTopK
+from memcom_rank.embeddings.shared_rows import SharedRowEmbedding
+from memcom_rank.embeddings.top_k import ScanTopK
 from tests.embeddings import references
 
 NUM_IDS, DIM = 41, 8
@@ -196,6 +200,22 @@ def test_tiles_are_the_scores_in_parts_and_so_are_their_gradients(embedding, tab
     (embedding.score(queries_BD)[:, 1:] * weights_BV).sum().backward()
     for own, value in zip(found, [queries_BD, *embedding.parameters()], strict=True):
         torch.testing.assert_close(own, value.grad)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_the_best_games_are_those_of_dense_scores_sorted(embedding, biased):
+    torch.manual_seed(4)
+    queries_BD, seen_BL = torch.randn(6, DIM), some_ids(6, 9)
+    bias_V = torch.randn(NUM_IDS) if biased else None
+    indexes = [ScanTopK(embedding, bias_V)]
+    if isinstance(embedding, SharedRowEmbedding):
+        indexes.append(BlockTopK(embedding, bias_V))
+    scores_BV = embedding.score(queries_BD) if bias_V is None else embedding.score(queries_BD) + bias_V
+    for index, k in itertools.product(indexes, (1, 10, NUM_IDS)):
+        ids_Bk, scores_Bk = index(queries_BD, seen_BL, k)
+        wanted_ids_Bk, wanted_Bk = references.best_games(scores_BV, seen_BL, k)
+        assert torch.equal(ids_Bk, wanted_ids_Bk)
+        torch.testing.assert_close(scores_Bk, wanted_Bk)
 
 
 @pytest.mark.parametrize("side", ["pool", "forward", "score"])

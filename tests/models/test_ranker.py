@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from memcom_rank.models import LogSumExpMatch, MixtureMatch, PoolMatch, Ranker, match
+from memcom_rank.models import ranker as ranker_module
 from tests.models.references import DIM, EMBEDDINGS, HISTORIES, NUM_IDS, pool_scores, stirred
 
 MATCHES = {"pool": PoolMatch, "log_sum_exp": lambda: LogSumExpMatch(match_dim=4), "mixture": MixtureMatch}
@@ -29,7 +30,8 @@ def test_chosen_games_have_their_scores_of_the_whole_catalogue(ranker, games):
 
 
 def allow(monkeypatch, games):
-    """Let training score so many games at once."""
+    """Let training score so many games at once, and the whole catalogue if it has no more."""
+    monkeypatch.setattr(ranker_module, "_TILES", 1)
     monkeypatch.setattr(match, "_MAX_SCORES", len(HISTORIES) * games)
     monkeypatch.setattr(match, "_MAX_LIKENESS", len(HISTORIES.unique()) * games)
 
@@ -50,6 +52,13 @@ def test_a_tile_made_again_is_the_same_also_with_dropout(monkeypatch):
     for first, make in tiles.items():
         assert torch.equal(make(), make())
         assert not torch.equal(make(), others[first]())  # another step draws another
+
+
+@pytest.mark.parametrize(("games", "size"), [(13, 13), (12, 4), (2, 1)])
+def test_what_does_not_fit_whole_is_scored_in_smaller_parts(monkeypatch, games, size):
+    monkeypatch.setattr(match, "_MAX_SCORES", len(HISTORIES) * games)
+    ranker = Ranker(EMBEDDINGS["full"](), PoolMatch(), game_bias=False)
+    assert [*ranker.tiles(HISTORIES)] == [*range(1, NUM_IDS, size)]
 
 
 def test_few_games_are_scored_at_once_however_many_there_are(ranker, monkeypatch):

@@ -55,3 +55,12 @@ class ConfigError(MemcomRankError):
 
 class CheckpointError(MemcomRankError):
     """A checkpoint or run folder is missing, damaged, or does not fit the dataset."""
+
+
+def diverged() -> ConfigError:
+    """Return the error of a model whose scores are NaN."""
+    return ConfigError(
+        "the model scores games with NaN: it has diverged",
+        wanted="finite scores",
+        fix="lower the learning rate, clip gradients, or train with --trainer.precision=bf16-mixed or 32-true",
+    )

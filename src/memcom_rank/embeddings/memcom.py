@@ -18,13 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import modulo, spread_modulo
+from memcom_rank.embeddings.hashing import modulo
+from memcom_rank.embeddings.shared_rows import LinearForm, SharedRowEmbedding
+from memcom_rank.embeddings.spread import spread_scaled
 
 
 @final
-class MEmCom(CompressedEmbedding):
+class MEmCom(SharedRowEmbedding):
     """`num_rows` shared rows U, a multiplier V and, with `bias`, an offset W per id.
 
     V starts at 1 and W at 0: the first step equals naive hashing.
@@ -92,9 +94,14 @@ class MEmCom(CompressedEmbedding):
         firsts = range(1, self.num_ids, size)
         return [partial(self._tile, *parts) for parts in zip(firsts, scales, biases, strict=False)]
 
+    def linear_form(self) -> LinearForm:
+        """See the base."""
+        ids_V = torch.arange(self.num_ids, dtype=torch.int32, device=self.scale_V.device)
+        return LinearForm(modulo(ids_V, self.num_rows), self.scale_V, self.bias_V)
+
     def _tile(self, first: int, scale_T: Tensor, bias_T: Tensor | None, projected_BS: Tensor) -> Tensor:
         dots_BM = projected_BS[:, : self.num_rows]
-        scores_BT = spread_modulo(dots_BM, first=first, count=len(scale_T)) * scale_T
+        scores_BT = spread_scaled(dots_BM, scale_T, first=first)
         return scores_BT if bias_T is None else scores_BT + projected_BS[:, self.num_rows :] * bias_T
 
 

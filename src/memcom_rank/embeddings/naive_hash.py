@@ -7,16 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import final
 
+import torch
 from torch import Tensor
 
 from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import modulo, spread_modulo
+from memcom_rank.embeddings.hashing import modulo
+from memcom_rank.embeddings.shared_rows import LinearForm, SharedRowEmbedding
+from memcom_rank.embeddings.spread import spread_modulo
 
 
 @final
-class NaiveHash(CompressedEmbedding):
+class NaiveHash(SharedRowEmbedding):
     """`num_rows` shared rows; 4 m e bytes.
 
     Args:
@@ -55,3 +58,8 @@ class NaiveHash(CompressedEmbedding):
         """See the base: a copy per id."""
         firsts = range(1, self.num_ids, size)
         return [partial(spread_modulo, first=first, count=min(size, self.num_ids - first)) for first in firsts]
+
+    def linear_form(self) -> LinearForm:
+        """See the base: every multiplier is 1."""
+        ids_V = torch.arange(self.num_ids, dtype=torch.int32, device=self.rows_MD.device)
+        return LinearForm(modulo(ids_V, self.num_rows), self.rows_MD.new_ones(self.num_ids))

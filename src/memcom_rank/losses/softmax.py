@@ -9,9 +9,11 @@ Barrier: Near Infinite Batch Size Scaling for Contrastive Loss", arXiv 2410.1724
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 from torch.utils.checkpoint import checkpoint
 
@@ -47,7 +49,9 @@ def tiled_softmax_loss(tiles: Mapping[int, Tile], hidden_BL: Tensor, owned_BL: T
         if len(tiles) == 1:
             rest_B, found_BL = _reduced(tile, first, hidden_BL, owned_BL)
         else:
-            rest_B, found_BL = checkpoint(_reduced, tile, first, hidden_BL, owned_BL, use_reentrant=False)
+            rest_B, found_BL = checkpoint(  # a tile draws nothing: no state of generators to keep
+                _reduced, tile, first, hidden_BL, owned_BL, use_reentrant=False, preserve_rng_state=False
+            )
         rest.append(rest_B)
         hidden_scores_BL = hidden_scores_BL + found_BL  # each game is in one tile and 0 in the others
     with torch.autocast(hidden_BL.device.type, enabled=False):
@@ -63,12 +67,39 @@ def _reduced(tile: Tile, first: int, hidden_BL: Tensor, owned_BL: Tensor) -> tup
     scores_BT = tile()
     with torch.autocast(scores_BT.device.type, enabled=False):
         scores_BT = scores_BT.to(torch.promote_types(scores_BT.dtype, torch.float32))
+        return cast(
+            tuple[Tensor, Tensor],
+            _Reduced.apply(scores_BT, hidden_BL - first, owned_BL - first, FIRST_GAME_ID - first),  # type: ignore[no-untyped-call]
+        )
+
+
+class _Reduced(torch.autograd.Function):
+    """Keeps one tensor as large as the tile, and makes one more in the backward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, scores_BT: Tensor, hidden_BL: Tensor, owned_BL: Tensor, no_games: int
+    ) -> tuple[Tensor, Tensor]:
         users, width = scores_BT.shape
+        inside_BL = (hidden_BL >= 0) & (hidden_BL < width)
+        place_BL = hidden_BL.clamp(0, width - 1)
+        found_BL = scores_BT.gather(1, place_BL).where(inside_BL, 0.0)
         # a column before and one after the tile, for games outside
-        left_out = torch.zeros(users, width + 2, dtype=torch.bool, device=scores_BT.device)
-        left_out_BT = left_out.scatter_(1, (owned_BL - first + 1).clamp(0, width + 1), True)[:, 1:-1]
-        left_out_BT[:, : max(FIRST_GAME_ID - first, 0)] = True
-        rest_B = scores_BT.masked_fill(left_out_BT, -torch.inf).logsumexp(1)
-        place_BL = hidden_BL - first
-        inside_BL = (place_BL >= 0) & (place_BL < width)
-        return rest_B, scores_BT.gather(1, place_BL.clamp(0, width - 1)).where(inside_BL, 0.0)
+        padded = scores_BT.new_empty(users, width + 2)
+        rest_BT = padded[:, 1:-1].copy_(scores_BT)
+        padded.scatter_(1, (owned_BL + 1).clamp(0, width + 1), -torch.inf)
+        rest_BT[:, : max(no_games, 0)] = -torch.inf
+        top_B1 = rest_BT.amax(1, keepdim=True)
+        top_B1 = top_B1.masked_fill(top_B1 == -torch.inf, 0.0)  # a user who has every game
+        total_B1 = rest_BT.sub_(top_B1).exp_().sum(1, keepdim=True)
+        ctx.save_for_backward(rest_BT, total_B1, place_BL, inside_BL)
+        return (total_B1.log() + top_B1)[:, 0], found_BL
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_rest_B: Tensor, grad_found_BL: Tensor) -> tuple[Tensor, None, None, None]:
+        rest_BT, total_B1, place_BL, inside_BL = ctx.saved_tensors
+        # a total of 0, of a user who has every game of the tile, may have any gradient; others are 1 or more
+        share_B1 = (grad_rest_B[:, None] / total_B1).masked_fill(total_B1 == 0, 0.0)
+        grad_BT = rest_BT * share_B1
+        return grad_BT.scatter_add_(1, place_BL, grad_found_BL.where(inside_BL, 0.0)), None, None, None

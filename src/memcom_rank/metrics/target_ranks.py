@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from memcom_rank.contract.errors import ConfigError, DatasetError
+from memcom_rank.contract.errors import DatasetError, diverged
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID
 
 
@@ -119,11 +119,7 @@ def expected_weights(ranks: TargetRanks, weight: Callable[[Tensor], Tensor], k: 
 def _candidates(scores_BV: Tensor, seen_BL: Tensor, *, fill: float) -> Tensor:
     """Copy the scores, fp32 or wider, with `fill` at padding, unknown and seen ids."""
     if bool(scores_BV[:, FIRST_GAME_ID:].isnan().any()):
-        raise ConfigError(
-            "the model scores games with NaN: it has diverged",
-            wanted="finite scores",
-            fix="lower the learning rate, clip gradients, or train with --trainer.precision=bf16-mixed or 32-true",
-        )
+        raise diverged()
     dtype = torch.promote_types(scores_BV.dtype, torch.float32)
     candidates_BV = scores_BV.detach().to(dtype, copy=True)
     candidates_BV.scatter_(1, seen_BL, fill)

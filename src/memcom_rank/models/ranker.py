@@ -15,6 +15,8 @@ from memcom_rank.embeddings import CompressedEmbedding
 from memcom_rank.models.match import Matcher
 from memcom_rank.models.scorer import Scorer
 
+_TILES = 3  # how many times a matcher's memory is divided where it does not hold the catalogue
+
 
 class Ranker(Scorer):
     """Scores games for histories: match(history, game) + bias(game).
@@ -43,12 +45,14 @@ class Ranker(Scorer):
     def tiles(self, history_BL: Tensor) -> dict[int, Callable[[], Tensor]]:
         """Return the scores of `forward` in tiles: first id of each -> what makes its scores [B, T] when called.
 
-        From id 1 on; one tile where that fits in the memory that the matcher allows itself. Histories are encoded and
-        queries projected once; a tile can be made again and is the same.
+        From id 1 on; one tile where that fits in the memory that the matcher allows itself, otherwise smaller ones:
+        what is made twice is best small. Histories are encoded and queries projected once; a tile can be made again
+        and is the same.
         """
         encoded = self.match.encode(self.embedding, history_BL)
         num_games = self.embedding.num_ids - 1  # and the unknown one
-        size = min(self.match.games_at_once(encoded), num_games)
+        at_once = self.match.games_at_once(encoded)
+        size = num_games if at_once >= num_games else max(at_once // _TILES, 1)
         projected = [self.embedding.project(queries_QD) for queries_QD in encoded.queries]
         biases: Iterable[Tensor | None] = repeat(None)
         if self.game_bias is not None:  # split: the gradients of slices would each be as long as the catalogue

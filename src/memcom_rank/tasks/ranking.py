@@ -11,8 +11,8 @@ from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.data import QueryBatch, RankingData, TrainBatch
-from memcom_rank.metrics import RankingMetrics, top_games
-from memcom_rank.models import Scorer
+from memcom_rank.metrics import RankingMetrics
+from memcom_rank.models import Finder, Scorer, finder
 from memcom_rank.tasks.task import Task
 
 
@@ -33,6 +33,7 @@ class RankingTask(Task):
     columns = ("ndcg@10", "ndcg", "recall@10", "mrr", "coverage@10")
     ranker: Scorer
     validation_metrics: RankingMetrics
+    _find: Finder
 
     def __init__(self, num_ids: int, *, learning_rate: float, ks: Sequence[int | None], top_k: int) -> None:
         super().__init__(learning_rate=learning_rate)
@@ -108,7 +109,11 @@ class RankingTask(Task):
         """Log `test/ndcg@10` and the other metrics, over all ranks."""
         self._log_metrics("test", self.test_metrics)
 
+    def on_predict_start(self) -> None:
+        """Prepare to find the best games."""
+        self._find = finder(self.ranker)
+
     def predict_step(self, batch: QueryBatch, batch_index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return user rows [B], the best `top_k` game ids [B, k] and their scores [B, k], seen games removed."""
-        ids_Bk, scores_Bk = top_games(self(batch.history), batch.history, self.top_k)
+        ids_Bk, scores_Bk = self._find(batch.history, self.top_k)
         return batch.rows, ids_Bk, scores_Bk
