@@ -1,14 +1,27 @@
 """One suite for all techniques: a technique joins by one row in TECHNIQUES."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import random
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, NaiveHash
+from memcom_rank.embeddings import (
+    Amtl,
+    CompressedEmbedding,
+    DeepHash,
+    Full,
+    LearnedHash,
+    Mec,
+    MEmCom,
+    MemRec,
+    MixedPrecision,
+    NaiveHash,
+)
 from tests.embeddings import references
 
 NUM_IDS, DIM = 41, 8
@@ -16,12 +29,19 @@ NUM_IDS, DIM = 41, 8
 
 @dataclass
 class Row:
-    """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m), as in the docs."""
+    """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m), as in the docs.
+
+    size: the attribute that is m; rounded: parameters whose gradient passes straight through a rounding; unused: by
+    parameter, the values that are not stored and get no gradient.
+    """
 
     make: Callable[[int, int], CompressedEmbedding]
     reference: Callable[[dict[str, Tensor], int], Tensor]
     num_bytes: Callable[[int, int, int], int]
     overlay: str
+    size: str = "num_rows"
+    rounded: Container[str] = ()
+    unused: Callable[[CompressedEmbedding], dict[str, Tensor]] = field(default=lambda made: {})
 
 
 TECHNIQUES = {
@@ -35,7 +55,68 @@ TECHNIQUES = {
     "MEmCom without bias": Row(
         partial(MEmCom, bias=False, target_ratio=2), references.memcom, lambda v, e, m: 4 * (m * e + v), "memcom"
     ),
+    "MemRec": Row(
+        partial(MemRec, target_ratio=3),
+        references.mem_rec,
+        lambda v, e, m: 4 * (m * e + m * e // 3),  # a quarter are scalars
+        "mem_rec",
+    ),
+    "MemRec of three hashes and one": Row(
+        partial(MemRec, num_hashes=3, num_scale_hashes=1, scale_share=0.5, target_ratio=2),
+        partial(references.mem_rec, rows_per_id=3, scales_per_id=1),
+        lambda v, e, m: 4 * (m * e + min(m * e, v)),
+        "mem_rec",
+    ),
+    "LearnedHash": Row(
+        partial(LearnedHash, num_factors=4, target_ratio=3),
+        references.learned_hash,
+        lambda v, e, m: 4 * m * e + -(-v * math.ceil(math.log2(m)) // 8),
+        "learned_hash",
+    ),
+    "Mec": Row(
+        partial(Mec, num_codebooks=4, target_ratio=2),
+        references.mec,
+        lambda v, e, m: 4 * m * e + -(-v * 4 * math.ceil(math.log2(m)) // 8),
+        "mec",
+        size="num_codewords",
+    ),
+    "Amtl": Row(
+        partial(Amtl, target_ratio=2),
+        partial(references.amtl, num_values=(NUM_IDS * DIM * 2 - 32 * 6) // 4),
+        lambda v, e, m: 4 * m + 6 * min(v - 1, 32),
+        "amtl",
+        size="num_unmasked",
+        rounded={f"prefixes.networks.{n}.{k}.{p}" for n in (0, 1) for k in (0, 2) for p in ("weight", "bias")},
+        unused=lambda made: {"prefixes.rows_MD": made.dense()[1:] == 0},
+    ),
+    "MixedPrecision": Row(  # in evaluation: training rounds at random
+        lambda v, e: MixedPrecision(v, e, bits=8, target_ratio=2).eval(),
+        partial(references.mixed_precision, bits=8),
+        lambda v, e, m: 4 * m * e + (v - 1 - m) * (e + 2),
+        "mixed_precision",
+        rounded={"low.latent_MD"},
+    ),
+    "DeepHash": Row(
+        partial(DeepHash, num_hashes=5, num_layers=2, target_ratio=2),
+        references.deep_hash,
+        lambda v, e, m: 4 * (6 * m + (m + 1) * m + (m + 1) * e),
+        "deep_hash",
+        size="num_units",
+    ),
 }  # fmt: skip
+
+
+def toy_interactions(num_ids: int) -> tuple[Tensor, Tensor]:
+    """Users of four groups, who own games of their group, popular ones more often."""
+    draw = random.Random(5)
+    pairs = [
+        (user, game)
+        for user in range(60)
+        for game in range(2, num_ids)
+        if game % 4 == user % 4 and draw.random() < 4 / (2 + game // 4)
+    ]
+    users_N, ids_N = (torch.tensor(column) for column in zip(*pairs, strict=True))
+    return users_N, ids_N
 
 
 @pytest.fixture(params=TECHNIQUES.values(), ids=TECHNIQUES.keys())
@@ -132,7 +213,9 @@ def test_tiles_are_the_scores_in_parts_and_so_are_their_gradients(embedding, tab
 @pytest.mark.parametrize("side", ["pool", "forward", "score"])
 def test_gradients_equal_those_of_the_reference(row, embedding, side):
     ids_BL, weights_BL, queries_BD = some_ids(4, 9), some_weights(4, 9), some_weights(4, DIM)
-    state = {name: p.detach().clone().requires_grad_() for name, p in embedding.state_dict().items()}
+    state = {name: value.clone() for name, value in embedding.state_dict().items()}
+    for name, _ in embedding.named_parameters():
+        state[name].requires_grad_()
     slow_VD = references.table(row.reference, state, NUM_IDS)
     if side == "pool":
         fast, slow = embedding.pool(ids_BL, weights_BL), (slow_VD[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1)
@@ -151,20 +234,22 @@ def test_a_gradient_reaches_every_value_but_padding(row):
     made = row.make(NUM_IDS, DIM)  # as a training starts, not moved away
     made(torch.arange(NUM_IDS)).square().sum().backward()
     for name, parameter in made.named_parameters():
-        used = parameter.grad[1:] if len(parameter) == NUM_IDS else parameter.grad
-        assert (used != 0).all(), name
+        wanted = ~row.unused(made).get(name, torch.zeros_like(parameter, dtype=torch.bool))
+        if len(parameter) == NUM_IDS:
+            wanted[0] = False  # padding
+        assert torch.equal(parameter.grad != 0, wanted), name
 
 
-def test_gradcheck_of_pool(embedding):
+def test_gradcheck_of_pool(row, embedding):
     made = embedding.double()
-    names = [name for name, _ in made.named_parameters()]
+    smooth = {name: p for name, p in made.named_parameters() if name not in row.rounded}
     ids_BL, weights_BL = some_ids(3, 5), some_weights(3, 5).double().requires_grad_()
 
     def pool(weights_BL: Tensor, *values: Tensor) -> Tensor:
-        state = {f"inner.{name}": value for name, value in zip(names, values, strict=True)}
+        state = {f"inner.{name}": value for name, value in zip(smooth, values, strict=True)}
         return torch.func.functional_call(_Pool(made), state, (ids_BL, weights_BL))
 
-    values = [p.detach().clone().requires_grad_() for p in made.parameters()]
+    values = [p.detach().clone().requires_grad_() for p in smooth.values()]
     assert torch.autograd.gradcheck(pool, (weights_BL, *values))
 
 
@@ -191,11 +276,29 @@ def test_state_survives_a_file(row, embedding, tmp_path):
 
 
 def test_bytes_equal_the_closed_form_and_what_a_file_would_hold(row, embedding):
-    num_rows = getattr(embedding, "num_rows", 0)
-    assert embedding.num_bytes == row.num_bytes(NUM_IDS, DIM, num_rows)
+    size = getattr(embedding, row.size, 0)
+    assert embedding.num_bytes == row.num_bytes(NUM_IDS, DIM, size)
     assert embedding.full_bytes == NUM_IDS * DIM * 4
     assert embedding.ratio == embedding.full_bytes / embedding.num_bytes
-    assert embedding.double().num_bytes == row.num_bytes(NUM_IDS, DIM, num_rows)  # fp32 at rest, whatever it runs in
+    assert embedding.double().num_bytes == row.num_bytes(NUM_IDS, DIM, size)  # fp32 at rest, whatever it runs in
+
+
+def test_what_start_learns_is_used_stored_and_the_same_under_the_same_seed(row):
+    def started() -> CompressedEmbedding:
+        torch.manual_seed(0)
+        made = row.make(NUM_IDS, DIM)
+        made.start(*toy_interactions(NUM_IDS))
+        return made
+
+    made, before = started(), row.make(NUM_IDS, DIM)
+    table_VD, queries_BD = references.table(row.reference, made.state_dict(), NUM_IDS), some_weights(3, DIM)
+    torch.testing.assert_close(made.dense(), table_VD)
+    torch.testing.assert_close(made.score(queries_BD), queries_BD @ table_VD.T)
+    assert abs(made.dense()[1:].square().sum(dim=1).mean().item() - 1) < 0.25
+    assert torch.equal(started().dense(), made.dense())
+    assert made.num_bytes <= before.num_bytes * 1.05
+    before.load_state_dict(made.state_dict())
+    assert torch.equal(before.dense(), made.dense())
 
 
 @pytest.mark.parametrize("side", ["forward", "pool", "score"])

@@ -8,3 +8,9 @@ from memcom_rank.embeddings.base import CompressedEmbedding as CompressedEmbeddi
 from memcom_rank.embeddings.full import Full as Full
 from memcom_rank.embeddings.memcom import MEmCom as MEmCom
 from memcom_rank.embeddings.naive_hash import NaiveHash as NaiveHash
+from memcom_rank.embeddings.mem_rec import MemRec as MemRec
+from memcom_rank.embeddings.learned_hash import LearnedHash as LearnedHash
+from memcom_rank.embeddings.mec import Mec as Mec
+from memcom_rank.embeddings.deep_hash import DeepHash as DeepHash
+from memcom_rank.embeddings.mixed_precision import MixedPrecision as MixedPrecision
+from memcom_rank.embeddings.amtl import Amtl as Amtl
