@@ -29,7 +29,7 @@ from memcom_rank.embeddings.budget import largest_size, limit_bytes
 _BUCKETS = 32  # halvings of a count below 2^32
 _BUCKET_BYTES = 6  # at rest: where it ends, int32, and its width, int16
 _UNITS = 16  # hidden units of each network
-_BISECTIONS = 30
+_BISECTIONS = 24  # to the precision of fp32
 
 
 @final
@@ -168,10 +168,12 @@ class Prefixes(Stored):
 
     def _widened(self, widths_P: Tensor, sizes_P: Tensor) -> Tensor:
         """Spend values that no price could: bucket by bucket, from the most popular on."""
-        lacking_P = self.rows_MD.shape[1] - widths_P
-        left = self.num_values - (sizes_P * widths_P).sum()
-        left_P = left - (sizes_P * lacking_P).cumsum(0) + sizes_P * lacking_P  # by those before a bucket
-        return widths_P + torch.minimum(left_P.clamp(min=0) // sizes_P.clamp(min=1), lacking_P)
+        left, widened = self.num_values - (sizes_P * widths_P).sum(), []
+        for size, width in zip(sizes_P, widths_P, strict=True):
+            more = torch.minimum(left // size.clamp(min=1), self.rows_MD.shape[1] - width)
+            left = left - more * size
+            widened.append(width + more)
+        return torch.stack(widened)
 
     def _logits(self) -> Tensor:
         """Return the logits of widths 1 to D of each bucket: [P, D]."""

@@ -145,7 +145,8 @@ class LookupEmbedding(CompressedEmbedding):
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
-        return weighted_bag(self._vectors(ids_U), places_BL.int(), weights_BL)
+        vectors_UD = self._vectors(ids_U).to(weights_BL.dtype)  # a network makes them in bf16 under autocast
+        return weighted_bag(vectors_UD, places_BL.int(), weights_BL)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: nothing."""

@@ -68,7 +68,9 @@ def quantise(values_ND: Tensor, bits: int, *, stochastic: bool = False) -> tuple
     """Return codes [N, D], uint8 below 2^bits, and the step of each row [N, 1], fp16."""
     rms_N1 = values_ND.square().mean(dim=1, keepdim=True).sqrt()
     smallest = torch.finfo(torch.float16).tiny
-    step_N1 = (rms_N1 * STEPS[bits]).clamp(min=smallest, max=torch.finfo(torch.float16).max).half()
+    step_N1 = (rms_N1 * STEPS[bits]).clamp(min=smallest, max=torch.finfo(torch.float16).max)
+    # the 10 bits of an fp16 fraction; by bits, as compilers leave out a cast to fp16 and back
+    step_N1 = ((step_N1.view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32).half()
     levels = 1 << bits
     places_ND = values_ND / step_N1.float()
     if stochastic:  # half a step up or down at most, so that the mean is the value itself

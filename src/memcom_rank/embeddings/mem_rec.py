@@ -34,7 +34,7 @@ class MemRec(CompressedEmbedding):
         dim: width of a vector.
         num_hashes: k1, rows that are summed for an id.
         num_scale_hashes: k2, scalars that are summed for its factor.
-        scale_share: share of the bytes that the scalars get, from 0 to below 1; there is at least one, at most one per id.
+        scale_share: share of the bytes that the scalars get, from 0 to below 1; at least one, at most one per id.
         target_ratio: bytes of the full table / bytes; exactly one of the two size knobs.
         budget_bytes: bytes at rest, e.g. 500000 or "500kB".
 
@@ -63,7 +63,7 @@ class MemRec(CompressedEmbedding):
             )
 
         def num_scales(rows: int) -> int:
-            return min(max(int(rows * dim * scale_share / (1 - scale_share)), 1), num_ids)
+            return min(max(int(rows * dim * scale_share / (1 - scale_share)), 1), num_ids - 1)
 
         self.num_hashes = num_hashes
         self.num_scale_hashes = num_scale_hashes

@@ -37,7 +37,7 @@ def product_quantiser(
     words_SKP = parts_NSP[drawn].transpose(0, 1).clone().requires_grad_()
     scale = parts_NSP.square().sum(dim=2).mean().clamp(min=1e-12)
     optimizer = torch.optim.Adam([words_SKP], lr=_LEARNING_RATE)
-    batch = max(min(_CHOICES // (num_codebooks * num_codewords), 4096), 64)
+    batch = max(min(_CHOICES // (num_codebooks * num_codewords), 1024), 64)
     for step in range(_STEPS):
         optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (1 - step / _STEPS)
         parts_BSP = parts_NSP[torch.multinomial(weights_N, batch, replacement=True)]
