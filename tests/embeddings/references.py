@@ -71,7 +71,7 @@ def amtl(state: dict[str, Tensor], i: int, num_values: int) -> Tensor:
     logits = []
     for b, end in enumerate(ends):
         rarity = math.log(end) / math.log(num_rows)
-        seen = torch.tensor([1 - 2 * rarity, 1 - 2 * b / len(ends)], dtype=rows_MD.dtype)
+        seen = torch.tensor([1 - 2 * rarity, 1 - 2 * (b + 1) / len(ends)], dtype=rows_MD.dtype)
         popular, rare = (w2 @ torch.tanh(w1 @ seen + b1) + b2 for w1, b1, w2, b2 in networks)
         start = torch.tensor([4 * math.log(k) for k in range(1, dim + 1)], dtype=rows_MD.dtype)
         logits.append(start + (1 - rarity) * popular + rarity * rare)
@@ -109,14 +109,14 @@ def mixed_precision(state: dict[str, Tensor], i: int, bits: int) -> Tensor:
 
 
 def deep_hash(state: dict[str, Tensor], i: int) -> Tensor:
-    num_hashes = state["layers.0.weight"].shape[1]
+    num_hashes = state["network.0.weight"].shape[1]
     units = torch.tensor([universal_hash(i, 10**6, number) / (10**6 - 1) * 2 - 1 for number in range(num_hashes)])
     last = max(int(name.split(".")[1]) for name in state)
-    for number in range(last):
-        units = state[f"layers.{number}.weight"] @ units + state[f"layers.{number}.bias"]
+    for number in range(0, last, 3):  # linear, Mish, norm
+        units = state[f"network.{number}.weight"] @ units + state[f"network.{number}.bias"]
         units = units * torch.tanh(torch.log1p(torch.exp(units)))
         units = units / (units.square().sum() / len(units) + 1e-6).sqrt()
-    return state[f"layers.{last}.weight"] @ units + state[f"layers.{last}.bias"]
+    return state[f"network.{last}.weight"] @ units + state[f"network.{last}.bias"]
 
 
 def table(reference, state: dict[str, Tensor], num_ids: int) -> Tensor:

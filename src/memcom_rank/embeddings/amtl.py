@@ -1,8 +1,8 @@
 """Embedding room (floor 1): AMTL, adaptively masked twins-based layer (arXiv 2108.11513).
 
-Vectors have widths that training finds: emb(i) = sqrt(e / k) * T[i] with all but its first k values masked. The width k
-belongs to a bucket of ids of about the same popularity, and two small networks, mixed by popularity, choose it (softmax,
-the largest wins, the gradient passes straight through it to a lower-triangular mask).
+Vectors have widths that training finds: emb(i) = sqrt(e / k) * T[i] with all but its first k values masked. The width
+k belongs to a bucket of ids of about the same popularity, and two small networks, mixed by popularity, choose it
+(softmax, the largest wins, the gradient passes straight through it to a lower-triangular mask).
 
     4 * (sum over buckets of ids times width) + 6 per bucket bytes
 
@@ -109,7 +109,7 @@ class Prefixes(Stored):
         self.register_buffer("ends_P", self._ends(halvings_P))  # count ~ 1 / rank: a bucket halves the rank's inverse
 
     def bucket(self, counts_M: Tensor) -> None:
-        """Make buckets of rows with the same log2 of their counts [M]; the first bucket takes row 0 too, the unknown id.
+        """Make buckets of rows with the same log2 of their counts [M]; row 0, the unknown id, is in the first.
 
         Rows are taken to come by falling count, as ids do.
         """
@@ -178,13 +178,14 @@ class Prefixes(Stored):
     def _logits(self) -> Tensor:
         """Return the logits of widths 1 to D of each bucket: [P, D]."""
         num_rows, dim = self.rows_MD.shape
-        like = {"dtype": self.rows_MD.dtype, "device": self.rows_MD.device}
-        rarity_P1 = (self.ends_P.to(**like).log() / math.log(num_rows))[:, None]  # of rank: 1 is the rarest
-        levels_P1 = torch.arange(len(self.ends_P), **like)[:, None] / len(self.ends_P)  # of count, in halvings
+        dtype, ends_P = self.rows_MD.dtype, self.ends_P
+        rarity_P1 = (ends_P.to(dtype).log() / math.log(num_rows))[:, None]  # of rank: 1 is the rarest
+        levels_P1 = torch.ones_like(rarity_P1).cumsum(0) / len(ends_P)  # of count, in halvings
         seen_P2 = 1 - 2 * torch.cat([rarity_P1, levels_P1], dim=1)
         of_popular_PD, of_rare_PD = (network(seen_P2) for network in self.networks)
-        start_D = 4 * torch.arange(1, dim + 1, **like).log()  # whose ever smaller steps leave no width unused
-        return start_D + (1 - rarity_P1) * of_popular_PD + rarity_P1 * of_rare_PD
+        widths_D = torch.arange(1, dim + 1, dtype=dtype, device=ends_P.device)
+        logits_PD: Tensor = 4 * widths_D.log() + (1 - rarity_P1) * of_popular_PD + rarity_P1 * of_rare_PD
+        return logits_PD  # 4 log k: its ever smaller steps leave no width unused
 
     def at_rest(self) -> dict[str, Tensor]:
         """Return the unmasked values row by row, fp32, and where each bucket ends, int32, and its width, int16."""

@@ -15,7 +15,6 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mish
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import FIRST_GAME_ID
@@ -72,25 +71,23 @@ class DeepHash(LookupEmbedding):
             full_bytes=self.full_bytes,
             smaller={"NaiveHash": dim * FP32_BYTES},
         )
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths(self.num_units)))
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths(self.num_units)[:-1]):
+            hidden = nn.Linear(before, after)
+            nn.init.kaiming_normal_(hidden.weight)
+            layers += [hidden, nn.Mish(), nn.RMSNorm(after, eps=1e-6, elementwise_affine=False)]
+        last = nn.Linear(self.num_units, dim)
+        nn.init.orthogonal_(last.weight, gain=min(dim, self.num_units) ** -0.5)  # norm 1 for units of mean square 1
+        nn.init.zeros_(last.bias)
+        self.network = nn.Sequential(*layers, last)
         a_K, b_K = zip(*(hash_constants(number) for number in range(num_hashes)), strict=True)
         self.a_K: Tensor
         self.b_K: Tensor
         self.register_buffer("a_K", torch.tensor(a_K), persistent=False)
         self.register_buffer("b_K", torch.tensor(b_K), persistent=False)
-        *hidden, last = self.layers
-        for layer in hidden:
-            nn.init.kaiming_normal_(layer.weight)
-        nn.init.orthogonal_(last.weight, gain=min(dim, self.num_units) ** -0.5)  # norm 1 for units of mean square 1
-        nn.init.zeros_(last.bias)
 
     def _vectors(self, ids_N: Tensor) -> Tensor:
-        *hidden, last = self.layers
-        units_NH = self._hashes(ids_N).to(last.weight.dtype)
-        for layer in hidden:
-            units_NH = mish(layer(units_NH))
-            units_NH = units_NH * units_NH.square().mean(dim=1, keepdim=True).add(1e-6).rsqrt()
-        vectors_ND: Tensor = last(units_NH)
+        vectors_ND: Tensor = self.network(self._hashes(ids_N).to(next(self.parameters()).dtype))
         return vectors_ND
 
     def _hashes(self, ids_N: Tensor) -> Tensor:

@@ -36,7 +36,10 @@ def spread_modulo(values_BM: Tensor, *, first: int, count: int) -> Tensor:
 
 
 def hashed(ids: Tensor, num_rows: int, number: int) -> Tensor:
-    """Return `((a (id - 2) + b) mod p) mod num_rows`: universal hash `number` (Carter and Wegman 1979), p = 2^31 - 1."""
+    """Return `((a (id - 2) + b) mod p) mod num_rows`, universal hash `number` (Carter and Wegman 1979); p = 2^31 - 1.
+
+    Padding and unknown get a row too.
+    """
     a, b = hash_constants(number)
     return ((ids.long() - FIRST_GAME_ID) * a + b).remainder(PRIME).remainder(num_rows).to(ids.dtype)
 

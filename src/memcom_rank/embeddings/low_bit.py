@@ -24,7 +24,7 @@ class LowBitRows(Stored):
         num_rows: rows M.
         width: values per row.
         bits: 1, 2, 3, 4 or 8 per value.
-        stochastic: whether training rounds at random, from torch's global generator. Evaluation takes the nearest level.
+        stochastic: whether training rounds at random, from torch's global generator. Evaluation takes the nearest.
 
     Raises:
         ConfigError: another number of bits.

@@ -101,7 +101,7 @@ class Mec(CompressedEmbedding):
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: the product of each part of the query with each codeword of its codebook, [B, S K]."""
-        parts_SBP = queries_BD.unflatten(1, (self.num_codebooks, -1)).transpose(0, 1)
+        parts_SBP = queries_BD.view(len(queries_BD), self.num_codebooks, self.words_NP.shape[1]).transpose(0, 1)
         words_SKP = self.words_NP.view(self.num_codebooks, self.num_codewords, -1)
         return (parts_SBP @ words_SKP.transpose(1, 2)).transpose(0, 1).flatten(1)
 

@@ -4,8 +4,8 @@ Games share rows, and the factor that tells them apart is shared too, so that no
 
     emb(i) = alpha(i) * sum over j of U[h_j(i)],   alpha(i) = sum over j of V[g_j(i)]      4 (m e + n) bytes
 
-h_1 ... h_k1 are the Bloom signature of i in m rows, g_1 ... g_k2 its places among n scalars. This project's reading: the
-first hash of each is the modulo over ids by popularity (no row is idle, popular games differ in it), the others are
+h_1 ... h_k1 are the Bloom signature of i in m rows, g_1 ... g_k2 its places among n scalars. This project's reading:
+the first hash of each is the modulo over ids by popularity (no row is idle, popular games differ in it), the others are
 universal hashes; a row that a signature has twice counts twice; the share of the bytes that the scalars get is a knob.
 """
 

@@ -1,7 +1,8 @@
 """Embedding room (floor 1): a product quantiser trained by gradient: vectors -> a few codes each, and codebooks.
 
 Takes points and how much each counts -> gives codes and codewords. Each vector is cut into parts, and each part is
-replaced by the nearest codeword of its codebook (Jegou et al. 2011, "Product Quantization for Nearest Neighbor Search").
+replaced by the nearest codeword of its codebook (Jegou et al. 2011, "Product Quantization for Nearest Neighbor
+Search").
 As in MEC (arXiv 2502.15355): points are drawn by weight, the gradient passes the choice of a codeword straight through,
 and an entropy term spreads the codes over the codewords.
 """
@@ -41,8 +42,7 @@ def product_quantiser(
     for step in range(_STEPS):
         optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (1 - step / _STEPS)
         parts_BSP = parts_NSP[torch.multinomial(weights_N, batch, replacement=True)]
-        optimizer.zero_grad()
-        _loss(parts_BSP, words_SKP, scale).backward()
+        (words_SKP.grad,) = torch.autograd.grad(_loss(parts_BSP, words_SKP, scale), words_SKP)
         optimizer.step()
     words_SKP = words_SKP.detach()
     pieces = torch.split(parts_NSP, batch)
