@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 
 _STEPS = 300
 _CHOICES = 2**19  # points x parts x codewords of a step: bounds its time and memory
-_LEARNING_RATE = 0.01  # of Adam, for points of norm 1, falling linearly to 0
+_LEARNING_RATE = 0.08  # of Adam, as a share of a component's root mean square, falling linearly to 0
 _TEMPERATURE = 0.02  # of the soft choice, as a share of a part's mean square
 _ENTROPY = 0.05  # weight of the entropy, in nats, as a share of a part's mean square
 
@@ -37,10 +37,11 @@ def product_quantiser(
     drawn = drawn.repeat(-(-num_codewords // len(drawn)))[:num_codewords]
     words_SKP = parts_NSP[drawn].transpose(0, 1).clone().requires_grad_()
     scale = parts_NSP.square().sum(dim=2).mean().clamp(min=1e-12)
-    optimizer = torch.optim.Adam([words_SKP], lr=_LEARNING_RATE)
+    learning_rate = _LEARNING_RATE * (scale.item() / words_SKP.shape[2]) ** 0.5
+    optimizer = torch.optim.Adam([words_SKP])
     batch = max(min(_CHOICES // (num_codebooks * num_codewords), 1024), 64)
     for step in range(_STEPS):
-        optimizer.param_groups[0]["lr"] = _LEARNING_RATE * (1 - step / _STEPS)
+        optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / _STEPS)
         parts_BSP = parts_NSP[torch.multinomial(weights_N, batch, replacement=True)]
         (words_SKP.grad,) = torch.autograd.grad(_loss(parts_BSP, words_SKP, scale), words_SKP)
         optimizer.step()
