@@ -68,7 +68,7 @@ def test_the_gradient_is_that_of_the_formula_written_out():
             chosen = torch.zeros(4).double()
             chosen[distances_K.argmin()] = 1
             vector = (chosen + soft_K - soft_K.detach()) @ words_SKP[part]
-            losses.append((vector - point).square().sum() / 0.7 / 5)
+            losses.append((vector - point).square().sum() / 0.7 / 10)
             used_K = used_K + soft_K / 5
         losses.append(quantiser._ENTROPY / 2 * torch.xlogy(used_K, used_K.clamp(min=1e-9)).sum())
     torch.stack(losses).sum().backward()

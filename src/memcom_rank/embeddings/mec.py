@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors
@@ -107,13 +107,11 @@ class Mec(CompressedEmbedding):
 
     def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
         """See the base: a sum of S copies per id."""
-        return [partial(_tile, rows_TS) for rows_TS in torch.split(self._rows(self.codes.codes[1:]), size)]
+        return [partial(self._tile, rows_TS) for rows_TS in torch.split(self._rows(self.codes.codes[1:]), size)]
+
+    def _tile(self, rows_TS: Tensor, dots_BN: Tensor) -> Tensor:
+        return scores_of_bags(dots_BN, rows_TS, torch.ones_like(rows_TS, dtype=self.words_NP.dtype))
 
     def _rows(self, codes: Tensor) -> Tensor:
         """Return the rows of codes [..., S]."""
         return codes + torch.arange(self.num_codebooks, dtype=codes.dtype, device=codes.device) * self.num_codewords
-
-
-def _tile(rows_TS: Tensor, dots_BN: Tensor) -> Tensor:
-    first_BT, *others = (dots_BN.index_select(1, rows_T) for rows_T in rows_TS.unbind(1))
-    return sum(others, first_BT)

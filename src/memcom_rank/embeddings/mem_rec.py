@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import hashed, modulo
@@ -90,14 +90,14 @@ class MemRec(CompressedEmbedding):
         return queries_BD @ self.rows_MD.T
 
     def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
-        """See the base: k1 copies and a multiply per id."""
+        """See the base: k1 multiplies per id."""
         ids_V = torch.arange(1, self.num_ids, dtype=torch.int32, device=self.rows_MD.device)
         parts = zip(torch.split(ids_V, size), torch.split(self._factors(ids_V), size), strict=True)
         return [partial(self._tile, ids_T, factors_T) for ids_T, factors_T in parts]
 
     def _tile(self, ids_T: Tensor, factors_T: Tensor, dots_BM: Tensor) -> Tensor:
-        first_BT, *others = (dots_BM.index_select(1, rows_T) for rows_T in self._signature(ids_T))
-        return sum(others, first_BT) * factors_T
+        rows_TK = torch.stack(self._signature(ids_T), dim=1)
+        return scores_of_bags(dots_BM, rows_TK, factors_T[:, None].expand_as(rows_TK))
 
     def _signature(self, ids: Tensor) -> list[Tensor]:
         """Return the k1 rows of ids."""
