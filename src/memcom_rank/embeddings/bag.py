@@ -29,8 +29,8 @@ def weighted_bag(table_MD: Tensor, rows_BL: Tensor, weights_BL: Tensor) -> Tenso
 def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tensor:
     """Return the scores of T bags from the queries' products with the rows: [B, T], differentiable in both floats.
 
-    They are sum over L of `weights_TL * dots_BM[:, rows_TL]`, made as bags of whole columns: forward and backward, a
-    half to a thirtieth of the time of a gather for each of L on a CPU.
+    They are sum over L of `weights_TL * dots_BM[:, rows_TL]`, made as bags of whole columns: on a CPU, with the loss
+    over them, in half the time of 8 gathers and four fifths of that of 2. A single gather is faster.
 
     Args:
         dots_BM: products of queries and rows.

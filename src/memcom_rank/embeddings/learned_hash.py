@@ -15,7 +15,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
+from memcom_rank.embeddings.bag import weighted_bag
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
@@ -79,7 +79,8 @@ class LearnedHash(CompressedEmbedding):
 
     def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
         """See the base: a copy per id."""
-        return [partial(self._tile, rows_T1) for rows_T1 in torch.split(self.row_of.codes[1:], size)]
+        return [partial(_tile, rows_T) for rows_T in torch.split(self.row_of.codes[1:, 0], size)]
 
-    def _tile(self, rows_T1: Tensor, dots_BM: Tensor) -> Tensor:
-        return scores_of_bags(dots_BM, rows_T1, torch.ones_like(rows_T1, dtype=self.rows_MD.dtype))
+
+def _tile(rows_T: Tensor, dots_BM: Tensor) -> Tensor:
+    return dots_BM.index_select(1, rows_T)
