@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from memcom_rank.embeddings import CompressedEmbedding
-from tests.embeddings import references
 from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES, Row
 
 
@@ -27,4 +26,4 @@ def embedding(row: Row) -> CompressedEmbedding:
 
 @pytest.fixture
 def table_VD(row: Row, embedding: CompressedEmbedding) -> Tensor:
-    return references.table(row.reference, embedding.state_dict(), NUM_IDS)
+    return row.table(embedding)

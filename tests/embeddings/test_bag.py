@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
 
 
 def slow_bag(table_MD, rows_BL, weights_BL):
@@ -46,3 +46,21 @@ def test_an_expanded_gradient_is_accepted():
     table_MD = torch.randn(4, 3, requires_grad=True)
     weighted_bag(table_MD, torch.tensor([[1, 2]]), torch.ones(1, 2)).backward(torch.ones(1, 1).expand(1, 3))
     assert table_MD.grad[1].tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4, 2), (1, 1, 1, 1), (0, 5, 4, 2), (3, 5, 0, 2)], ids=str)
+def test_scores_of_bags_are_weighted_sums_of_columns_and_so_are_their_gradients(shape):
+    queries, num_rows, bags, length = shape
+    leaves = torch.randn(queries, num_rows), torch.randn(bags, length)
+    rows_TL, grad_BT = torch.randint(0, num_rows, (bags, length)), torch.randn(queries, bags)
+    results = []
+    for fast in (True, False):
+        dots_BM, weights_TL = (leaf.clone().requires_grad_() for leaf in leaves)
+        slow_BT = sum(
+            (dots_BM[:, rows_TL[:, place]] * weights_TL[:, place] for place in range(length)),
+            torch.zeros(queries, bags),
+        )
+        scores_BT = scores_of_bags(dots_BM, rows_TL, weights_TL) if fast else slow_BT
+        scores_BT.backward(grad_BT)
+        results.append([scores_BT.detach(), dots_BM.grad, weights_TL.grad])
+    torch.testing.assert_close(results[0], results[1])

@@ -1,25 +1,34 @@
 """One suite for all techniques: a technique joins by one row in TECHNIQUES."""
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import random
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from memcom_rank.embeddings import (
+    Amtl,
     CompressedEmbedding,
+    DeepHash,
     DoubleHash,
     FeatureHash,
     FrequencyDoubleHash,
     Full,
     HashEmbedding,
+    LearnedHash,
     LowBit,
     LowRank,
+    Mec,
     MEmCom,
+    MemRec,
     MixedDim,
+    MixedPrecision,
     NaiveHash,
     QuotientRemainder,
     ReducedDim,
@@ -37,7 +46,9 @@ NUM_IDS, DIM = 41, 8
 class Row:
     """make: (num_ids, dim) -> technique; reference: (state, id) -> vector; num_bytes: (v, e, m), as in the docs.
 
-    m is what the technique's attribute `size` holds.
+    m is what the technique's attribute `size` holds. rounded: parameters whose gradient passes straight through a
+    rounding; unused: by parameter, the values that are not stored and get no gradient; facts: what else the reference
+    must know.
     """
 
     make: Callable[..., CompressedEmbedding]
@@ -45,7 +56,18 @@ class Row:
     num_bytes: Callable[[int, int, int], int]
     overlay: str
     size: str = "num_rows"
-    rounds: bool = False  # values are rounded in use and gradients pass straight through: no difference quotient exists
+    rounded: Container[str] = ()
+    unused: Callable[[CompressedEmbedding], dict[str, Tensor]] = field(default=lambda made: {})
+    facts: Callable[[CompressedEmbedding], dict[str, int]] = field(default=lambda made: {})
+
+    def table(self, made: CompressedEmbedding, state: dict[str, Tensor] | None = None) -> Tensor:
+        """Every vector the slow way, from the state or another one of the same shapes."""
+        reference = partial(self.reference, **self.facts(made))
+        return references.table(reference, made.state_dict() if state is None else state, made.num_ids)
+
+
+def evaluating(kind: Callable[..., CompressedEmbedding], *sizes: int, **knobs: Any) -> CompressedEmbedding:
+    return kind(*sizes, **knobs).eval()
 
 
 TECHNIQUES = {
@@ -64,14 +86,14 @@ TECHNIQUES = {
         partial(references.low_bit, bits=2),
         lambda v, e, m: -(-v * (e - 1) * 2 // 8) + 2 * v,
         "low_bit",
-        rounds=True,
+        rounded={"table.latent_MD"},
     ),
     "LowBit at full width": Row(
         partial(LowBit, bits=4, target_ratio=4),
         partial(references.low_bit, bits=4),
         lambda v, e, m: -(-v * e * 4 // 8) + 2 * v,
         "low_bit",
-        rounds=True,
+        rounded={"table.latent_MD"},
     ),
     "Truncated": Row(
         partial(Truncated, target_ratio=3), references.truncated, lambda v, e, m: 4 * m * e, "truncated"
@@ -129,7 +151,69 @@ TECHNIQUES = {
         partial(HashEmbedding, target_ratio=2), references.hash_embedding, lambda v, e, m: 4 * (m * e + 2 * v),
         "hash_embedding",
     ),
+    "MemRec": Row(
+        partial(MemRec, target_ratio=2.5),
+        references.mem_rec,
+        lambda v, e, m: 4 * (m * e + m * e // 3),  # a quarter are scalars
+        "mem_rec",
+    ),
+    "MemRec of three hashes and one": Row(
+        partial(MemRec, num_hashes=3, num_scale_hashes=1, scale_share=0.5, target_ratio=2),
+        partial(references.mem_rec, rows_per_id=3, scales_per_id=1),
+        lambda v, e, m: 4 * (m * e + min(m * e, v - 1)),
+        "mem_rec",
+    ),
+    "LearnedHash": Row(
+        partial(LearnedHash, num_factors=4, target_ratio=2.5),
+        references.learned_hash,
+        lambda v, e, m: 4 * m * e + -(-v * math.ceil(math.log2(m)) // 8),
+        "learned_hash",
+    ),
+    "Mec": Row(
+        partial(Mec, num_codebooks=4, target_ratio=2),
+        references.mec,
+        lambda v, e, m: 4 * m * e + -(-v * 4 * math.ceil(math.log2(m)) // 8),
+        "mec",
+        size="num_codewords",
+    ),
+    "Amtl": Row(
+        partial(Amtl, target_ratio=2),
+        references.amtl,
+        lambda v, e, m: 4 * m + 6 * min(v - 1, 32),
+        "amtl",
+        size="num_unmasked",
+        rounded={f"prefixes.networks.{n}.{k}.{p}" for n in (0, 1) for k in (0, 2) for p in ("weight", "bias")},
+        unused=lambda made: {"prefixes.rows_MD": made.dense()[1:] == 0},
+        facts=lambda made: {"num_values": made.prefixes.num_values},
+    ),
+    "MixedPrecision": Row(  # in evaluation: training rounds at random
+        partial(evaluating, MixedPrecision, bits=8, target_ratio=2),
+        partial(references.mixed_precision, bits=8),
+        lambda v, e, m: 4 * m * e + (v - 1 - m) * (e + 2),
+        "mixed_precision",
+        rounded={"low.latent_MD"},
+    ),
+    "DeepHash": Row(
+        partial(DeepHash, num_hashes=5, num_layers=2, target_ratio=1.1),
+        references.deep_hash,
+        lambda v, e, m: 4 * (6 * m + (m + 1) * m + (m + 1) * e),
+        "deep_hash",
+        size="num_units",
+    ),
 }  # fmt: skip
+
+
+def toy_interactions(num_ids: int) -> tuple[Tensor, Tensor]:
+    """Users of four groups, who own games of their group, popular ones more often."""
+    draw = random.Random(5)
+    pairs = [
+        (user, game)
+        for user in range(60)
+        for game in range(2, num_ids)
+        if game % 4 == user % 4 and draw.random() < 4 / (2 + game // 4)
+    ]
+    users_N, ids_N = (torch.tensor(column) for column in zip(*pairs, strict=True))
+    return users_N, ids_N
 
 
 def some_ids(*shape: int) -> Tensor:
@@ -221,8 +305,10 @@ def test_the_best_games_are_those_of_dense_scores_sorted(embedding, biased):
 @pytest.mark.parametrize("side", ["pool", "forward", "score"])
 def test_gradients_equal_those_of_the_reference(row, embedding, side):
     ids_BL, weights_BL, queries_BD = some_ids(4, 9), some_weights(4, 9), some_weights(4, DIM)
-    state = {name: p.detach().clone().requires_grad_() for name, p in embedding.state_dict().items()}
-    slow_VD = references.table(row.reference, state, NUM_IDS)
+    state = {name: p.detach().clone() for name, p in embedding.state_dict().items()}
+    for name, _ in embedding.named_parameters():
+        state[name].requires_grad_()
+    slow_VD = row.table(embedding, state)
     if side == "pool":
         fast, slow = embedding.pool(ids_BL, weights_BL), (slow_VD[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1)
     elif side == "forward":
@@ -233,17 +319,24 @@ def test_gradients_equal_those_of_the_reference(row, embedding, side):
     fast.backward(grad)
     slow.backward(grad)
     for name, parameter in embedding.named_parameters():
-        torch.testing.assert_close(parameter.grad, state[name].grad, msg=lambda text, name=name: f"{name}: {text}")
+        # what is rounded may hang on a number that is found in two ways
+        close = {"rtol": 1e-3, "atol": 1e-3} if name in row.rounded else {}
+        torch.testing.assert_close(
+            parameter.grad, state[name].grad, msg=lambda text, name=name: f"{name}: {text}", **close
+        )
 
 
 def test_a_gradient_reaches_every_value_but_padding(row):
     made = row.make(NUM_IDS, DIM)  # as a training starts, not moved away
     made(torch.arange(NUM_IDS)).square().sum().backward()
     for name, parameter in made.named_parameters():
-        reached = parameter.grad[1:] != 0 if len(parameter) == NUM_IDS else parameter.grad != 0
-        used = reached.view(len(reached), -1).any(dim=1)  # a hash may leave a few rows without ids
-        assert reached[used].all(), name
-        assert used.float().mean() > 0.6, name
+        wanted = ~row.unused(made).get(name, torch.zeros_like(parameter, dtype=torch.bool))
+        if NUM_IDS in parameter.shape:
+            wanted.select(parameter.shape.index(NUM_IDS), 0).fill_(False)  # padding
+        rows = wanted.view(len(wanted), -1).any(dim=1)
+        used = rows & (parameter.grad != 0).view(len(wanted), -1).any(dim=1)  # a hash may leave a few rows without ids
+        assert torch.equal((parameter.grad != 0)[used], wanted[used]), name
+        assert used.sum() > 0.6 * rows.sum(), name
 
 
 def test_one_step_leaves_no_parameter_without_a_gradient(row):
@@ -273,3 +366,21 @@ def test_all_techniques_start_at_the_same_scale(row):
     torch.manual_seed(0)
     norms = row.make(2000, 64).dense()[1:].norm(dim=1)
     assert abs(norms.mean().item() - 1) < 0.05
+
+
+def test_what_start_learns_is_used_stored_and_the_same_under_the_same_seed(row):
+    def started() -> CompressedEmbedding:
+        torch.manual_seed(0)
+        made = row.make(NUM_IDS, DIM)
+        made.start(*toy_interactions(NUM_IDS))
+        return made
+
+    made, before = started(), row.make(NUM_IDS, DIM)
+    table_VD, queries_BD = row.table(made), some_weights(3, DIM)
+    torch.testing.assert_close(made.dense(), table_VD)
+    torch.testing.assert_close(made.score(queries_BD), queries_BD @ table_VD.T)
+    assert 0.5 < made.dense()[1:].square().sum(dim=1).mean().item() < 2
+    assert torch.equal(started().dense(), made.dense())
+    assert made.num_bytes <= before.num_bytes * 1.05
+    before.load_state_dict(made.state_dict())
+    assert torch.equal(before.dense(), made.dense())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jsonargparse
 import pytest
+import yaml
 
 from memcom_rank.embeddings import CompressedEmbedding, MEmCom
 from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES
@@ -38,7 +39,10 @@ def test_an_overlay_builds_its_technique(overlay):
     assert type(made) is KINDS[overlay]
     assert (made.num_ids, made.dim) == (5000, 64)
     coarse = {"low_rank": 4 / 3}  # rank 3, as 4 is just too much
-    assert made.ratio == 1 if overlay == "full" else 16 <= made.ratio < 17 * coarse.get(overlay, 1)
+    knobs = yaml.safe_load((OVERLAYS / f"{overlay}.yaml").read_text())["model"]["init_args"]["embedding"]["init_args"]
+    target = knobs.get("target_ratio", 1)
+    assert target == {"full": 1, "mixed_precision": 6}.get(overlay, 16)
+    assert target <= made.ratio < 1.07 * target * coarse.get(overlay, 1)
 
 
 @pytest.mark.parametrize(

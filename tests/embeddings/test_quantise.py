@@ -76,3 +76,24 @@ def test_a_row_of_zeros_and_one_of_huge_values_stay_finite():
 def test_other_bits_are_refused():
     with pytest.raises(ConfigError, match="bits is 5"):
         LowBitRows(3, 4, 5)
+
+
+@BITS
+def test_rounding_at_random_is_to_a_neighbour_and_right_on_average(bits):
+    torch.manual_seed(0)
+    values = torch.linspace(-1, 1, 41)[None]
+    nearest, _ = quantise(values, bits)
+    step = quantise(values, bits)[1].float()
+    inside = values.abs() < (2**bits - 1) / 2 * step
+    draws = torch.stack([quantise(values, bits, stochastic=True)[0] for _ in range(2000)])
+    assert (draws.int() - nearest.int()).abs().max() == 1
+    mean = dequantise(draws.float().mean(0), step, bits)
+    torch.testing.assert_close(mean[inside], values[inside], rtol=0, atol=0.07 * step.item())
+
+
+def test_only_training_rounds_at_random_and_only_if_asked():
+    for stochastic in (False, True):
+        table = LowBitRows(6, 40, 4, stochastic=stochastic)
+        assert torch.equal(table(), table()) is not stochastic
+        table.eval()
+        assert torch.equal(table(), rounded(table.latent_MD, 4))

@@ -1,12 +1,13 @@
 import pytest
 import torch
 
+from memcom_rank.embeddings.bag import scores_of_bags
 from memcom_rank.embeddings.base import initial_rows
-from memcom_rank.embeddings.row_sum import RowSum, summed_columns
+from memcom_rank.embeddings.row_sum import RowSum
 
 
 @pytest.mark.parametrize(("tall", "terms"), [(5, 3), (1, 1), (0, 2)])
-def test_summed_columns_equal_a_gather_in_values_and_gradients(tall, terms):
+def test_scores_of_bags_equal_a_gather_in_values_and_gradients(tall, terms):
     generator = torch.Generator().manual_seed(0)
     columns_TK = torch.randint(0, 7, (tall, terms), generator=generator)
     results = []
@@ -14,7 +15,7 @@ def test_summed_columns_equal_a_gather_in_values_and_gradients(tall, terms):
         values_BM = torch.arange(14.0).view(2, 7).requires_grad_()
         weights_TK = torch.linspace(1, 2, tall * terms).view(tall, terms).requires_grad_()
         if fast:
-            sums_BT = summed_columns(values_BM, columns_TK, weights_TK)
+            sums_BT = scores_of_bags(values_BM, columns_TK, weights_TK)
         else:
             sums_BT = (values_BM[:, columns_TK] * weights_TK).sum(dim=2)
         (sums_BT * torch.arange(1.0, 3.0)[:, None]).sum().backward()

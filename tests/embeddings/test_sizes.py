@@ -8,7 +8,6 @@ import torch
 
 from memcom_rank.contract.errors import BudgetError
 from memcom_rank.embeddings import CompressedEmbedding
-from tests.embeddings import references
 from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES
 
 SIZED = {name: row for name, row in TECHNIQUES.items() if "budget_bytes" in inspect.signature(row.make).parameters}
@@ -37,7 +36,7 @@ def test_every_budget_is_kept_and_used_or_refused(name, num_ids):
             assert SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes=least).num_bytes == least
     for budget, embedding in made.items():
         assert embedding.num_bytes <= budget
-        table_VD = references.table(SIZED[name].reference, embedding.state_dict(), num_ids)
+        table_VD = SIZED[name].table(embedding)
         torch.testing.assert_close(embedding.dense(), table_VD)
         torch.testing.assert_close(embedding.score(torch.eye(DIM)), table_VD.T)
         # what a larger budget buys was too large for this one, else this one should have bought it
@@ -48,7 +47,7 @@ def test_every_budget_is_kept_and_used_or_refused(name, num_ids):
 @pytest.mark.parametrize("name", SIZED)
 def test_more_bytes_than_there_is_use_for(name, num_ids):
     made = SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes="1GB")
-    table_VD = references.table(SIZED[name].reference, made.state_dict(), num_ids)
+    table_VD = SIZED[name].table(made)
     torch.testing.assert_close(made.dense(), table_VD)
     assert made.num_bytes < 4 * made.full_bytes + 100 * DIM
 

@@ -1,14 +1,16 @@
 """What every task shares is tried in test_ranking.py and test_label_classifier.py; here what neither would notice."""
 
+from functools import partial
+
 import pytest
 import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings import Full
+from memcom_rank.embeddings import Amtl, DeepHash, Full, LearnedHash, Mec, MemRec, MixedPrecision
 from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
 from tests.data.tiny import labelled_clusters
-from tests.tasks.small import NO_SAMPLES, data, task, trainer
+from tests.tasks.small import NO_SAMPLES, data, fitted, task, trainer, weights
 
 
 @pytest.mark.parametrize("kind", [RankNet, Classifier, PaperClassifier])
@@ -46,3 +48,27 @@ def test_a_technique_looks_at_the_training_games_before_training_alone(folder, m
     for users_N, ids_N in seen:
         assert torch.equal(users_N, games.dataset.interactions()[0])
         assert torch.equal(ids_N, games.dataset.histories.values)
+
+
+RELATED = {
+    "MemRec": partial(MemRec, target_ratio=2),
+    "LearnedHash": partial(LearnedHash, num_factors=4, target_ratio=2),
+    "Mec": partial(Mec, num_codebooks=4, target_ratio=2),
+    "Amtl": partial(Amtl, target_ratio=2),
+    "MixedPrecision": partial(MixedPrecision, target_ratio=3),
+    "DeepHash": partial(DeepHash, num_hashes=8, num_layers=1, target_ratio=1.1),
+}
+
+
+@pytest.mark.parametrize("kind", [RankNet, Classifier])
+@pytest.mark.parametrize("embedding", RELATED.values(), ids=RELATED.keys())
+def test_techniques_that_learn_what_shares_what_train_and_come_back(folder, tmp_path, kind, embedding):
+    made = fitted(folder, model=task(kind=kind, embedding=embedding), max_epochs=8)
+    assert made.callback_metrics["val/ndcg@3"] > 0.55
+    again = fitted(folder, model=task(kind=kind, embedding=embedding), max_epochs=8)
+    assert all(torch.equal(one, two) for one, two in zip(weights(made).values(), weights(again).values(), strict=True))
+    made.save_checkpoint(tmp_path / "run.ckpt")
+    fresh = task(kind=kind, embedding=embedding)
+    fresh.load_state_dict(torch.load(tmp_path / "run.ckpt", weights_only=False)["state_dict"])
+    mine = made.lightning_module.eval()
+    assert torch.equal(fresh.eval().scorer.embedding.dense(), mine.scorer.embedding.dense())

@@ -26,6 +26,21 @@ def weighted_bag(table_MD: Tensor, rows_BL: Tensor, weights_BL: Tensor) -> Tenso
     return cast(Tensor, _WeightedBag.apply(table_MD, rows_BL, weights_BL))  # type: ignore[no-untyped-call]
 
 
+def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tensor:
+    """Return the scores of T bags from the queries' products with the rows: [B, T], differentiable in both floats.
+
+    They are sum over L of `weights_TL * dots_BM[:, rows_TL]`, made as bags of whole columns: on a CPU, with the loss
+    over them, in half the time of 8 gathers and in less than that of 2. A single gather is faster.
+
+    Args:
+        dots_BM: products of queries and rows.
+        rows_TL: int32 or int64 row numbers from 0 to M - 1.
+        weights_TL: weights; the scores are of their type.
+    """
+    scores_TB = weighted_bag(dots_BM.T.to(weights_TL.dtype).contiguous(), rows_TL, weights_TL)
+    return scores_TB.T.contiguous()  # what follows would be slow on columns
+
+
 class _WeightedBag(torch.autograd.Function):
     @staticmethod
     def forward(table_MD: Tensor, rows_BL: Tensor, weights_BL: Tensor) -> Tensor:

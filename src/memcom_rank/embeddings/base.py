@@ -162,7 +162,8 @@ class LookupEmbedding(CompressedEmbedding):
 def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
     """Sum over L vectors that are made from ids [U] -> [U, dim], each distinct id's once, times their weights."""
     ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
-    return weighted_bag(vectors(ids_U), places_BL.int(), weights_BL)
+    vectors_UD = vectors(ids_U).to(weights_BL.dtype)  # a network makes them in bf16 under autocast
+    return weighted_bag(vectors_UD, places_BL.int(), weights_BL)
 
 
 def initial_rows(num_rows: int, dim: int) -> nn.Parameter:

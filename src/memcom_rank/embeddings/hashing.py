@@ -11,6 +11,8 @@ from memcom_rank.contract.schemas import FIRST_GAME_ID
 
 PRIME = 2**31 - 1
 
+Constants = tuple[int, int, int] | tuple[Tensor, Tensor, Tensor]
+
 
 def modulo(ids: Tensor, num_rows: int) -> Tensor:
     """Return `(id - 2) mod num_rows`: the `num_rows` most popular games get a row each (MEmCom, arXiv 2203.10135).
@@ -32,7 +34,7 @@ def hash_constants(number: int) -> tuple[int, int, int]:
     return first, second, third
 
 
-def polynomial_hash(ids: Tensor, constants: tuple[int, int, int], size: int) -> Tensor:
+def polynomial_hash(ids: Tensor, constants: Constants, size: int) -> Tensor:
     """Return ((a id + b) mod p * id + c) mod p mod size: int32, the shape of `ids`; p is 2^31 - 1.
 
     With random constants any three ids are independent (Wegman and Carter 1981). A straight line, (a id + b) mod p,
@@ -42,7 +44,7 @@ def polynomial_hash(ids: Tensor, constants: tuple[int, int, int], size: int) -> 
 
     Args:
         ids: integers from 0 to 2^31 - 1.
-        constants: a, b, c from `hash_constants`.
+        constants: a, b, c from `hash_constants`; or tensors of such, for several functions at once.
         size: rows to choose from.
     """
     a, b, c = constants

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
 from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows, pool_made
-from memcom_rank.embeddings.row_sum import summed_columns
 
 _COMBINE = ("add", "concat", "multiply")
 
@@ -68,7 +67,7 @@ class RowPair(CompressedEmbedding):
         if self.combine == "multiply":
             return queries_BD
         first_BD, second_BD = queries_BD.chunk(2, dim=1) if self.combine == "concat" else (queries_BD, queries_BD)
-        # a row's products side by side in memory, for `summed_columns`
+        # a row's products side by side in memory, for `scores_of_bags`
         return torch.cat([self.first_MD @ first_BD.T, self.second_MD @ second_BD.T]).T
 
     def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
@@ -81,7 +80,7 @@ class RowPair(CompressedEmbedding):
             return projected_BS @ self._products(ids_T).T
         first_T, second_T = self._rows(ids_T)
         columns_T2 = torch.stack([first_T, second_T + len(self.first_MD)], dim=1)
-        return summed_columns(projected_BS, columns_T2, torch.ones_like(columns_T2))
+        return scores_of_bags(projected_BS, columns_T2, torch.ones_like(columns_T2, dtype=projected_BS.dtype))
 
     def _products(self, ids_N: Tensor) -> Tensor:
         first_N, second_N = self._rows(ids_N)

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
 from memcom_rank.embeddings.base import CompressedEmbedding
 
 
@@ -38,7 +38,7 @@ class RowSum(CompressedEmbedding):
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products."""
-        return (self.rows_MD @ queries_BD.T).T  # a row's products side by side in memory, for `summed_columns`
+        return (self.rows_MD @ queries_BD.T).T  # a row's products side by side in memory, for `scores_of_bags`
 
     def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
         """See the base: K multiplies per id."""
@@ -48,13 +48,4 @@ class RowSum(CompressedEmbedding):
         return [partial(self._tile, ids_T, weights_TK) for ids_T, weights_TK in parts]
 
     def _tile(self, ids_T: Tensor, weights_TK: Tensor, dots_BM: Tensor) -> Tensor:
-        return summed_columns(dots_BM, self._rows(ids_T), weights_TK)
-
-
-def summed_columns(values_BM: Tensor, columns_TK: Tensor, weights_TK: Tensor) -> Tensor:
-    """Return sum over K of `weights_TK * values_BM[:, columns_TK]`: [B, T], differentiable in values and weights.
-
-    A bag of the transposed values: on a CPU 3 times as fast as selecting columns, forward and backward, where the
-    values of a column lie side by side in memory.
-    """
-    return weighted_bag(values_BM.T.contiguous(), columns_TK, weights_TK.to(values_BM.dtype)).T
+        return scores_of_bags(dots_BM, self._rows(ids_T), weights_TK)

@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from memcom_rank.contract.errors import BudgetError, ConfigError
+from memcom_rank.embeddings import MixedPrecision
+
+
+def test_popular_ids_are_exact_and_the_rest_is_what_is_stored():
+    torch.manual_seed(0)
+    made = MixedPrecision(100, 16, bits=2, target_ratio=6).eval()
+    num_popular = made.num_rows
+    assert 0 < num_popular < 98
+    assert torch.equal(made(torch.arange(1, num_popular + 1)), made.rows_MD)
+    for row_D in made(torch.arange(num_popular + 1, 100)):
+        assert len(row_D.unique()) <= 4
+    assert torch.equal(made.dense(), made.dense())
+
+
+@pytest.mark.parametrize("side", ["pool", "score"])
+def test_training_rounds_at_random_and_right_on_average(side):
+    torch.manual_seed(0)
+    made = MixedPrecision(20, 8, bits=4, target_ratio=3)
+    with torch.no_grad():
+        made.low.latent_MD.clamp_(-0.7, 0.7)  # inside the levels, whose ends have one neighbour
+    exact_VD = torch.cat([torch.zeros(1, 8), made.rows_MD, made.low.latent_MD])
+    draws = [made.dense() if side == "pool" else made.score(torch.eye(8)).T for _ in range(400)]
+    assert not torch.equal(draws[0], draws[1])
+    torch.testing.assert_close(torch.stack(draws).mean(0), exact_VD, rtol=0, atol=0.03)
+
+
+def test_the_same_seed_rounds_alike():
+    made = MixedPrecision(20, 8, bits=4, target_ratio=3)
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        draws.append(made.dense())
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+@pytest.mark.parametrize(("bits", "ceiling"), [(8, 3.87), (4, 7.52), (1, 25.6)])
+def test_the_ratio_ceiling(bits, ceiling):
+    made = MixedPrecision(100_000, 64, bits=bits, target_ratio=ceiling * 0.99)
+    assert made.ratio >= ceiling * 0.99
+    with pytest.raises(BudgetError, match=rf"MixedPrecision with bits: {bits}(.|\n)*NaiveHash"):
+        MixedPrecision(100_000, 64, bits=bits, target_ratio=ceiling * 1.01)
+
+
+def test_too_small_a_budget_names_fewer_bits():
+    with pytest.raises(BudgetError, match=r"at this width its largest ratio is 7\.5(.|\n)*bits: 1"):
+        MixedPrecision(100_000, 64, target_ratio=16)
+
+
+def test_a_larger_budget_than_needed_leaves_one_row_in_few_bits():
+    assert MixedPrecision(10, 8, budget_bytes="1MB").num_rows == 8
+
+
+def test_other_bits_are_refused():
+    with pytest.raises(ConfigError, match="bits is 5"):
+        MixedPrecision(100, 8, bits=5, target_ratio=2)
