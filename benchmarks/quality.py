@@ -34,7 +34,8 @@ REVIEWS = ["--source", "table", "--input", "steam-au-reviews/interactions_no_tex
 REVIEWS += ["--user", "user_id", "--game", "item_id", "--timestamp", "date"]
 CHECK_INS = ["--source", "table", "--input", "gowalla/interactions.parquet", "--user", "user", "--game", "item"]
 LARGE = [*FULL, "--config", "match/pool.yaml", "--data.batch_size", "512"]
-LARGE += ["--data.num_negatives", "4096", "--trainer.max_epochs", "20", "--trainer.check_val_every_n_epoch", "10"]
+SAMPLE = ["--data.num_negatives", "4096"]
+LARGE += ["--trainer.max_epochs", "20", "--trainer.check_val_every_n_epoch", "10"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +90,10 @@ CASES = {
     "gowalla": Case(
         [*CHECK_INS, "--split", "column:split"],
         {
-            "RankNet, full table": [*RANKNET, *LARGE, *NO_GRADES],
+            "RankNet, full table": [*RANKNET, *LARGE, *SAMPLE, *NO_GRADES],
             # the width of the papers on this split (LightGCN's) instead of validation's choice
-            "RankNet, width 64": [*RANKNET, *LARGE, *NO_GRADES, "--model.init_args.dim", "64"],
+            "RankNet, width 64": [*RANKNET, *LARGE, *SAMPLE, *NO_GRADES, "--model.init_args.dim", "64"],
+            "classifier, width 64": [*CLASSIFIER, *LARGE, "--model.init_args.dim", "64"],
         },
         [],
         metric="ndcg@20",
