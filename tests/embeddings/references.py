@@ -192,6 +192,13 @@ def deep_hash(state: dict[str, Tensor], i: int) -> Tensor:
     return state[f"network.{last}.weight"] @ units + state[f"network.{last}.bias"]
 
 
+def residual_codes(state: dict[str, Tensor], i: int, bits: int) -> Tensor:
+    codes, rows = state["codes.codes"][i].tolist(), state["codebooks.latent_MD"]
+    per_book = len(rows) // len(codes)
+    vector = sum(stored(rows[book * per_book + code], bits) for book, code in enumerate(codes))
+    return vector * stored(state["scale.latent_MD"][0], 8)[i] if "scale.latent_MD" in state else vector
+
+
 def table(reference, state: dict[str, Tensor], num_ids: int) -> Tensor:
     """Every vector, [num_ids, dim]; padding is the zero vector."""
     vectors = [reference(state, i) for i in range(1, num_ids)]

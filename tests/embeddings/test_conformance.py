@@ -32,6 +32,7 @@ from memcom_rank.embeddings import (
     NaiveHash,
     QuotientRemainder,
     ReducedDim,
+    ResidualCodes,
     Truncated,
 )
 from memcom_rank.embeddings.block_top_k import BlockTopK
@@ -199,6 +200,20 @@ TECHNIQUES = {
         lambda v, e, m: 4 * (6 * m + (m + 1) * m + (m + 1) * e),
         "deep_hash",
         size="num_units",
+    ),
+    "ResidualCodes": Row(
+        partial(ResidualCodes, num_codes=3, target_ratio=5),
+        partial(references.residual_codes, bits=8),
+        lambda v, e, m: 3 * m * (e + 2) + -(-v * 3 * (m - 1).bit_length() // 8) + v + 2,
+        "residual_codes",
+        rounded={"codebooks.latent_MD", "scale.latent_MD"},
+    ),
+    "ResidualCodes without multiplier": Row(
+        partial(ResidualCodes, num_codes=2, bits=2, multiplier=False, target_ratio=9),
+        partial(references.residual_codes, bits=2),
+        lambda v, e, m: 2 * m * (e * 2 // 8 + 2) + -(-v * 2 * (m - 1).bit_length() // 8),
+        "residual_codes",
+        rounded={"codebooks.latent_MD"},
     ),
 }  # fmt: skip
 
