@@ -199,6 +199,24 @@ def residual_codes(state: dict[str, Tensor], i: int, bits: int) -> Tensor:
     return vector * stored(state["scale.latent_MD"][0], 8)[i] if "scale.latent_MD" in state else vector
 
 
+def residual_memcom(state: dict[str, Tensor], i: int, popular_bits: int, dim: int = 8) -> Tensor:
+    popular, rare = state["popular.latent_MD"], state["rare.latent_MD"]
+    if i - 1 < len(popular):
+        residual = stored(popular[i - 1], popular_bits)
+    else:
+        residual = stored(rare[i - 1 - len(popular)], 1)
+        residual = torch.cat([residual, residual.new_zeros(dim - len(residual))])
+    shared = stored(state["shared.latent_MD"][state["row_of.codes"][i, 0].item()], 4)
+    return residual + (shared * stored(state["scale.latent_MD"][0], 8)[i] if "scale.latent_MD" in state else shared)
+
+
+def residual_memcom_bytes(v: int, e: int, parts, popular_bits: int = 4, multiplier: bool = True) -> int:
+    m, popular, width = parts
+    rows = -(-m * e * 4 // 8) - (-popular * e * popular_bits // 8) - (-(v - 1 - popular) * width // 8)
+    steps = 2 * (m + v - 1)
+    return rows + steps - (-v * max((m - 1).bit_length(), 1) // 8) + (v + 2 if multiplier else 0)
+
+
 def table(reference, state: dict[str, Tensor], num_ids: int) -> Tensor:
     """Every vector, [num_ids, dim]; padding is the zero vector."""
     vectors = [reference(state, i) for i in range(1, num_ids)]

@@ -33,6 +33,7 @@ from memcom_rank.embeddings import (
     QuotientRemainder,
     ReducedDim,
     ResidualCodes,
+    ResidualMEmCom,
     Truncated,
 )
 from memcom_rank.embeddings.block_top_k import BlockTopK
@@ -214,6 +215,22 @@ TECHNIQUES = {
         lambda v, e, m: 2 * m * (e * 2 // 8 + 2) + -(-v * 2 * (m - 1).bit_length() // 8),
         "residual_codes",
         rounded={"codebooks.latent_MD"},
+    ),
+    "ResidualMEmCom": Row(
+        partial(ResidualMEmCom, shared_share=0.2, popular_share=0.2, target_ratio=5),
+        partial(references.residual_memcom, popular_bits=4),
+        references.residual_memcom_bytes,
+        "residual_memcom",
+        size="parts",
+        rounded={f"{part}.latent_MD" for part in ("shared", "popular", "rare", "scale")},
+    ),
+    "ResidualMEmCom without multiplier": Row(
+        partial(ResidualMEmCom, popular_bits=2, multiplier=False, target_ratio=6),
+        partial(references.residual_memcom, popular_bits=2),
+        partial(references.residual_memcom_bytes, popular_bits=2, multiplier=False),
+        "residual_memcom",
+        size="parts",
+        rounded={f"{part}.latent_MD" for part in ("shared", "popular", "rare")},
     ),
 }  # fmt: skip
 

@@ -24,4 +24,5 @@ from memcom_rank.embeddings.naive_hash import NaiveHash as NaiveHash
 from memcom_rank.embeddings.quotient_remainder import QuotientRemainder as QuotientRemainder
 from memcom_rank.embeddings.reduced_dim import ReducedDim as ReducedDim
 from memcom_rank.embeddings.residual_codes import ResidualCodes as ResidualCodes
+from memcom_rank.embeddings.residual_memcom import ResidualMEmCom as ResidualMEmCom
 from memcom_rank.embeddings.truncated import Truncated as Truncated

@@ -1,0 +1,156 @@
+"""Embedding room (floor 1): MEmCom whose offset is a vector of few bits: emb(i) = V[i] * U[b(i)] + R[i].
+
+MEmCom (arXiv 2203.10135) gives every id a multiplier and one number to add to its shared row. Here the map b from ids
+to shared rows is learned from who has what (as in Learning to Collide, arXiv 2203.15837), so that a row is shared by
+games that are alike; what is added is a vector, of very few bits a value; popular games have theirs in more bits (as in
+the mixed-precision cache, arXiv 2010.11305). All of it is trained as it is stored. The combination is this project's
+own, see docs/residual_memcom.md.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import repeat
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from memcom_rank.contract.errors import ConfigError
+from memcom_rank.embeddings.base import CompressedEmbedding, pool_made
+from memcom_rank.embeddings.budget import largest_size, limit_bytes
+from memcom_rank.embeddings.clustering import game_factors, kmeans
+from memcom_rank.embeddings.id_map import IdMap
+from memcom_rank.embeddings.quantise import LowBitRows, rounded
+
+_SHARED_BITS, _RARE_BITS = 4, 1
+_FACTORS = 64  # of the SVD in which games are clustered
+
+
+@final
+class ResidualMEmCom(CompressedEmbedding):
+    """Shared rows by a learned map, and a residual per id: `popular_bits` wide for K ids, narrower for the rest.
+
+    Bytes: m shared rows of 4 bits a value, the map at ceil(log2 m) bits an id, K residuals of `popular_bits` and the
+    rest of 1 bit a value, a step per row and, with `multiplier`, a byte per id. Shared rows and popular residuals take
+    their shares of the rows' bytes, the rare residuals the rest, until they are `dim` wide.
+
+    Args:
+        num_ids: size of the vocabulary.
+        dim: width of a vector.
+        shared_share: of the bytes, for shared rows; above 0 and below 1.
+        popular_share: of the bytes, for the residuals of popular games; above 0 and, with the other, below 1.
+        popular_bits: 1, 2, 3, 4 or 8 per value.
+        multiplier: whether each id has a multiplier V, in 8 bits.
+        target_ratio: bytes of the full table / bytes; exactly one of the two size knobs.
+        budget_bytes: bytes at rest, e.g. 500000 or "500kB".
+
+    Raises:
+        BudgetError: one shared row, one popular residual and a bit per other id do not fit.
+        ConfigError: a share or a number of bits out of range; the size knob is missing, doubled or out of range.
+    """
+
+    def __init__(
+        self,
+        num_ids: int,
+        dim: int,
+        *,
+        shared_share: float = 0.1,
+        popular_share: float = 0.25,
+        popular_bits: int = 4,
+        multiplier: bool = True,
+        target_ratio: float | None = None,
+        budget_bytes: int | str | None = None,
+    ) -> None:
+        super().__init__(num_ids, dim)
+        if not (shared_share > 0 and popular_share > 0 and shared_share + popular_share < 1):
+            raise ConfigError(
+                f"shared_share is {shared_share} and popular_share is {popular_share}",
+                wanted="both above 0, and below 1 together: what is left is for the rare games",
+                fix="try 0.1 and 0.25",
+            )
+        shared_bytes, popular_bytes = (LowBitRows.bytes_of(1, dim, bits) for bits in (_SHARED_BITS, popular_bits))
+
+        def parts(size: int) -> tuple[int, int, int]:
+            """Shared rows, popular ids and the rare width of `size` bytes or so; none falls as the size grows."""
+            own = (1 - shared_share - popular_share) * size * 8 / (num_ids * _RARE_BITS)
+            return (
+                min(1 + int(shared_share * size / shared_bytes), num_ids - 1),
+                min(1 + int(popular_share * size / popular_bytes), num_ids - 2),
+                min(1 + int(own), dim),
+            )
+
+        def bytes_of(size: int) -> int:
+            shared, popular, width = parts(size)
+            return (
+                LowBitRows.bytes_of(shared, dim, _SHARED_BITS)
+                + IdMap.bytes_of(num_ids, shared)
+                + LowBitRows.bytes_of(popular, dim, popular_bits)
+                + LowBitRows.bytes_of(num_ids - 1 - popular, width, _RARE_BITS)
+                + (LowBitRows.bytes_of(1, num_ids, 8) if multiplier else 0)
+            )
+
+        size = largest_size(
+            "ResidualMEmCom",
+            bytes_of,
+            limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
+            at_most=int(num_ids * popular_bytes / min(shared_share, popular_share)),
+            full_bytes=self.full_bytes,
+            smaller={},
+        )
+        num_shared, self.num_popular, width = self.parts = parts(size)
+        self.row_of = IdMap(num_ids, num_shared)
+        self.shared = LowBitRows(num_shared, dim, _SHARED_BITS)
+        self.popular = LowBitRows(self.num_popular, dim, popular_bits)
+        self.rare = LowBitRows(num_ids - 1 - self.num_popular, width, _RARE_BITS)
+        self.scale = LowBitRows(1, num_ids, 8) if multiplier else None
+        with torch.no_grad():
+            for part in (self.shared, self.popular, self.rare):
+                part.latent_MD.mul_(0.5**0.5)  # the sum of two has a norm of about 1
+            if self.scale is not None:
+                self.scale.latent_MD.fill_(1.0)
+
+    def start(self, users_N: Tensor, ids_N: Tensor) -> None:
+        """See the base: learn the map, popular games counting more."""
+        factors_VF = game_factors(users_N, ids_N, num_ids=self.num_ids, width=_FACTORS)
+        counts_V = torch.bincount(ids_N, minlength=self.num_ids).float()
+        self.row_of.set(kmeans(factors_VF, self.row_of.size, counts_V)[1])
+
+    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        return pool_made(self._vectors, ids_BL, weights_BL)
+
+    def _vectors(self, ids_N: Tensor) -> Tensor:
+        shared_ND: Tensor = self.shared().index_select(0, self.row_of(ids_N)[:, 0])
+        if self.scale is not None:
+            shared_ND = shared_ND * self.scale()[0].index_select(0, ids_N)[:, None]
+        place_N = ids_N - 1 - self.num_popular  # below 0: popular
+        popular_ND = self.popular((ids_N - 1).clamp(0, self.num_popular - 1))
+        rare_ND = pad(self.rare(place_N.clamp(min=0)), (0, self.dim - self.rare.width))
+        return shared_ND + torch.where(place_N[:, None] < 0, popular_ND, rare_ND)
+
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """See the base: m dot products, and the query itself for the residuals."""
+        dots_BM: Tensor = queries_BD @ self.shared().T
+        return torch.cat([dots_BM, queries_BD], dim=1)
+
+    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+        """See the base."""
+        rows = torch.split(self.row_of.codes[1:, 0], size)
+        scales = repeat(None) if self.scale is None else torch.split(self.scale()[0][1:], size)
+        # a tile holds popular ids, rare ones, or the last popular and the first rare ones
+        popular = [max(min(self.num_popular - n * size, len(part)), 0) for n, part in enumerate(rows)]
+        rare = [len(part) - count for part, count in zip(rows, popular, strict=True)]
+        latents = zip(torch.split(self.popular.latent_MD, popular), torch.split(self.rare.latent_MD, rare), strict=True)
+        return [partial(self._tile, *parts) for parts in zip(rows, scales, latents, strict=False)]
+
+    def _tile(
+        self, rows_T: Tensor, scale_T: Tensor | None, latents: tuple[Tensor, Tensor], projected_BS: Tensor
+    ) -> Tensor:
+        dots_BM, queries_BD = projected_BS.split([self.row_of.size, self.dim], dim=1)  # type: ignore[no-untyped-call]
+        shared_BT = dots_BM.index_select(1, rows_T)
+        if scale_T is not None:
+            shared_BT = shared_BT * scale_T
+        popular_PD, rare_QW = rounded(latents[0], self.popular.bits), rounded(latents[1], self.rare.bits)
+        own = [queries_BD @ popular_PD.T, queries_BD[:, : self.rare.width] @ rare_QW.T]
+        scores_BT: Tensor = shared_BT + torch.cat(own, dim=1)
+        return scores_BT
