@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from memcom_rank.embeddings import CompressedEmbedding
-from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES, Row
+from tests.embeddings.techniques import DIM, NUM_IDS, TECHNIQUES, Row
 
 
 @pytest.fixture(params=TECHNIQUES.values(), ids=TECHNIQUES.keys())

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from memcom_rank.embeddings import CompressedEmbedding
-from tests.embeddings.test_conformance import DIM, NUM_IDS, some_ids, some_weights
+from tests.embeddings.techniques import DIM, NUM_IDS
+from tests.embeddings.test_conformance import some_ids, some_weights
 
 
 def test_state_survives_a_file(row, embedding, tmp_path):

@@ -9,7 +9,7 @@ import yaml
 
 import memcom_rank.embeddings as room
 from memcom_rank.embeddings import CompressedEmbedding
-from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES
+from tests.embeddings.techniques import DIM, NUM_IDS, TECHNIQUES
 
 ROOT = Path(__file__).parents[2]
 EXPORTED = {

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from memcom_rank.embeddings import CompressedEmbedding, MEmCom
-from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES
+from tests.embeddings.techniques import DIM, NUM_IDS, TECHNIQUES
 
 # the newer name of instantiate_classes is younger than the oldest jsonargparse that the project takes
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

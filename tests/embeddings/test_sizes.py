@@ -8,7 +8,7 @@ import torch
 
 from memcom_rank.contract.errors import BudgetError
 from memcom_rank.embeddings import CompressedEmbedding
-from tests.embeddings.test_conformance import DIM, NUM_IDS, TECHNIQUES
+from tests.embeddings.techniques import DIM, NUM_IDS, TECHNIQUES
 
 SIZED = {name: row for name, row in TECHNIQUES.items() if "budget_bytes" in inspect.signature(row.make).parameters}
 
