@@ -133,10 +133,8 @@ def test_gradients_equal_those_of_the_reference(row, embedding, side):
     fast.backward(grad)
     slow.backward(grad)
     for name, parameter in embedding.named_parameters():
-        # what is rounded may hang on a number that is found in two ways
-        close = {"rtol": 1e-3, "atol": 1e-3} if name in row.rounded else {}
         torch.testing.assert_close(
-            parameter.grad, state[name].grad, msg=lambda text, name=name: f"{name}: {text}", **close
+            parameter.grad, state[name].grad, msg=lambda text, name=name: f"{name}: {text}", **row.close
         )
 
 

@@ -36,9 +36,9 @@ def test_every_budget_is_kept_and_used_or_refused(name, num_ids):
             assert SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes=least).num_bytes == least
     for budget, embedding in made.items():
         assert embedding.num_bytes <= budget
-        table_VD = SIZED[name].table(embedding)
-        torch.testing.assert_close(embedding.dense(), table_VD)
-        torch.testing.assert_close(embedding.score(torch.eye(DIM)), table_VD.T)
+        table_VD, close = SIZED[name].table(embedding), SIZED[name].close
+        torch.testing.assert_close(embedding.dense(), table_VD, **close)
+        torch.testing.assert_close(embedding.score(torch.eye(DIM)), table_VD.T, **close)
         # what a larger budget buys was too large for this one, else this one should have bought it
         assert all(m.num_bytes > budget or m.num_bytes == embedding.num_bytes for b, m in made.items() if b > budget)
 
@@ -47,8 +47,7 @@ def test_every_budget_is_kept_and_used_or_refused(name, num_ids):
 @pytest.mark.parametrize("name", SIZED)
 def test_more_bytes_than_there_is_use_for(name, num_ids):
     made = SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes="1GB")
-    table_VD = SIZED[name].table(made)
-    torch.testing.assert_close(made.dense(), table_VD)
+    torch.testing.assert_close(made.dense(), SIZED[name].table(made), **SIZED[name].close)
     assert made.num_bytes < 4 * made.full_bytes + 100 * DIM
 
 
