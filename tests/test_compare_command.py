@@ -10,6 +10,7 @@ import time
 import pyarrow.parquet as pq
 import pytest
 import torch
+import wandb
 
 import train
 from memcom_rank import compare_command
@@ -183,6 +184,7 @@ def test_nohup_is_heeded():
 @pytest.mark.slow
 def test_two_cells_through_train_py(tiny, tmp_path, capfd, monkeypatch):
     """And one that is infeasible; to W&B, offline."""
+    wandb.teardown()  # it remembers the mode of an earlier test's run
     monkeypatch.setenv("WANDB_MODE", "offline")
     flags = ("--", "--trainer.max_epochs", "2", *SMALL)
     words = asked(tiny, "--techniques", "naive_hash", "memcom", "--ratios", "8", "--processes", "2", *flags)

@@ -9,7 +9,7 @@ the first hash of each is the modulo over ids by popularity (no row is idle, pop
 universal hashes; a row that a signature has twice counts twice; the share of the bytes that the scalars get is a knob.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import final
 
@@ -20,7 +20,7 @@ from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import hash_constants, modulo, polynomial_hash
+from memcom_rank.embeddings.hashing import Constants, hash_constants, modulo, polynomial_hash
 
 
 @final
@@ -75,6 +75,10 @@ class MemRec(CompressedEmbedding):
             full_bytes=self.full_bytes,
             smaller={"NaiveHash": dim * FP32_BYTES},
         )
+        # the first hash of rows and of scalars is the modulo, so that none is idle
+        numbers = range(1, num_hashes + num_scale_hashes - 1)
+        constants = [hash_constants(number) for number in numbers]
+        self._row_constants, self._scale_constants = constants[: num_hashes - 1], constants[num_hashes - 1 :]
         self.rows_MD = initial_rows(self.num_rows, dim)
         start = 1 / (num_scale_hashes * num_hashes**0.5)
         self.scales_S = nn.Parameter(torch.full((num_scales(self.num_rows),), start))
@@ -101,16 +105,13 @@ class MemRec(CompressedEmbedding):
 
     def _signature(self, ids: Tensor) -> list[Tensor]:
         """Return the k1 rows of ids."""
-        return _places(ids, self.num_rows, first=1, count=self.num_hashes)
+        return _places(ids, self.num_rows, self._row_constants)
 
     def _factors(self, ids_N: Tensor) -> Tensor:
         """Return alpha of ids [N]."""
-        places = _places(ids_N, len(self.scales_S), first=self.num_hashes, count=self.num_scale_hashes)
+        places = _places(ids_N, len(self.scales_S), self._scale_constants)
         return self.scales_S.index_select(0, torch.cat(places)).view(self.num_scale_hashes, -1).sum(dim=0)
 
 
-def _places(ids: Tensor, size: int, *, first: int, count: int) -> list[Tensor]:
-    return [
-        modulo(ids, size),
-        *(polynomial_hash(ids, hash_constants(n), size) for n in range(first, first + count - 1)),
-    ]
+def _places(ids: Tensor, size: int, constants: Sequence[Constants]) -> list[Tensor]:
+    return [modulo(ids, size), *(polynomial_hash(ids, three, size) for three in constants)]
