@@ -140,7 +140,7 @@ def test_the_best_checkpoint_gives_the_fits_own_figures(fitted, empty, command):
 
 @pytest.mark.parametrize("word", ["file", "last", "best"])
 def test_the_other_ways_to_name_a_checkpoint(fitted, empty, word):
-    shutil.copytree(fitted.folder, empty / "runs/20260101-000000-fit")
+    shutil.copytree(fitted.folder, empty / "runs/20260101-000000-fit", ignore=shutil.ignore_patterns("wandb"))
     own = empty / "runs/20260101-000000-fit/checkpoints"
     name, wanted = (own / "last.ckpt",) * 2 if word == "file" else (word, own / f"{word}.ckpt")
     ran = run(empty, "test", "--config", "ranknet.yaml", "--ckpt_path", name)
