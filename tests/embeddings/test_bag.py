@@ -64,3 +64,20 @@ def test_scores_of_bags_are_weighted_sums_of_columns_and_so_are_their_gradients(
         scores_BT.backward(grad_BT)
         results.append([scores_BT.detach(), dots_BM.grad, weights_TL.grad])
     torch.testing.assert_close(results[0], results[1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_a_table_of_no_columns_gives_bags_of_no_columns(threads, dtype):
+    """The scores of no queries; with several threads torch's own kernel fails."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        table_M0, weights_BL = torch.zeros(5, 0, requires_grad=True), torch.ones(40, 2, requires_grad=True)
+        pooled_B0 = weighted_bag(table_M0, torch.arange(80, dtype=dtype).view(40, 2) % 5, weights_BL)
+        pooled_B0.sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    assert pooled_B0.shape == (40, 0)
+    assert table_M0.grad.shape == (5, 0)
+    assert not weights_BL.grad.any()

@@ -64,6 +64,8 @@ class _WeightedBag(torch.autograd.Function):
 
 
 def _bag(table: Tensor, rows_N: Tensor, starts: Tensor, weights_N: Tensor) -> Tensor:
+    if table.shape[1] == 0:  # the scores of no queries: torch's kernel fails there with several threads
+        return table.new_zeros(len(starts), 0)
     return embedding_bag(rows_N, table, starts, mode="sum", per_sample_weights=weights_N)
 
 
