@@ -183,5 +183,5 @@ def test_nobody_logged_in_and_nobody_there_to_ask(tiny, tmp_path):
 @pytest.mark.parametrize("mode", ["", "ofline"])
 def test_an_unknown_mode_is_a_named_error(unset, mode):
     unset.setenv("WANDB_MODE", mode)
-    with pytest.raises(ConfigError, match="(?s)WANDB_MODE is '.*unset WANDB_MODE"):
+    with pytest.raises(ConfigError, match=r"(?s)WANDB_MODE is '.*unset WANDB_MODE"):
         wandb_run.open_wandb_run(Logger())
