@@ -5,6 +5,7 @@ microseconds for thousands of games, and milliseconds for a million.
 """
 
 import bisect
+import codecs
 import re
 import zlib
 from array import array
@@ -14,6 +15,7 @@ from typing import NamedTuple, overload
 from .errors import BundleError, damaged
 
 FIRST_ID = 2  # 0 is padding, 1 the unknown game
+_CHUNK = 1 << 20
 _FIELD = rb"(?:[^\\\t\n]++|\\[tn\\])++"
 _LINES = re.compile(rb"(?:" + _FIELD + rb"(?:\t" + _FIELD + rb")?\n)*+")
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n"}
@@ -39,19 +41,22 @@ class Games(Sequence[Game]):
     """
 
     def __init__(self, text: bytes, num_games: int) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")()
         try:
-            text.decode()
+            for first in range(0, len(text), _CHUNK):  # never the whole list a second time
+                decoder.decode(text[first : first + _CHUNK])
+            decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             raise damaged(f"the list of games is no UTF-8: {error.reason}", "UTF-8") from error
         if not _LINES.fullmatch(text):
             raise damaged("the list of games has odd lines", "lines of title, or own id, tab and title")
         if (seen := text.count(b"\n")) != num_games:
             raise damaged(f"the list has {seen} games", f"{num_games}, as the manifest says")
-        self._text = b"\n" + text
-        self._ends = array("I", (match.start() for match in re.finditer(b"\n", self._text)))
+        self._text = text
+        self._ends = array("I", (match.end() for match in re.finditer(b"\n", text)))
 
     def __len__(self) -> int:
-        return len(self._ends) - 1
+        return len(self._ends)
 
     @overload
     def __getitem__(self, place: int) -> Game: ...
@@ -61,7 +66,7 @@ class Games(Sequence[Game]):
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(len(self)))]
         place = range(len(self))[place]
-        return _read(self._text[self._ends[place] + 1 : self._ends[place + 1]])
+        return _read(self._text[self._ends[place - 1] if place else 0 : self._ends[place] - 1])
 
     def __iter__(self) -> Iterator[Game]:
         return (self[place] for place in range(len(self)))
@@ -69,17 +74,22 @@ class Games(Sequence[Game]):
     def with_id(self, own_id: str) -> list[int]:
         """Return the places of the games with this own id: one, or none."""
         field = _escape(own_id)
-        return self._places(b"\n" + field + b"\t") or self._places(b"\n" + field + b"\n")
+        return self._lines(field + b"\t") + self._lines(field + b"\n")
 
     def with_title(self, title: str) -> list[int]:
         """Return the places of the games with exactly this title, which several games may share."""
         field = _escape(title)
-        return sorted(self._places(b"\t" + field + b"\n") + self._places(b"\n" + field + b"\n"))
+        return sorted(self._all(b"\t" + field + b"\n") + self._lines(field + b"\n"))
 
-    def _places(self, needle: bytes) -> list[int]:
+    def _lines(self, start: bytes) -> list[int]:
+        """Return the places of the lines that start like this."""
+        return [0] * self._text.startswith(start) + [place + 1 for place in self._all(b"\n" + start)]
+
+    def _all(self, needle: bytes) -> list[int]:
+        """Return the places of the lines that the needle begins in."""
         found, at = [], self._text.find(needle)
         while at >= 0:
-            found.append(bisect.bisect_right(self._ends, at) - 1)
+            found.append(bisect.bisect_right(self._ends, at))
             at = self._text.find(needle, at + 1)
         return found
 
@@ -104,19 +114,21 @@ def pack_games(games: Sequence[tuple[str, str]]) -> bytes:
     return packer.compress(b"".join(line + b"\n" for line in lines)) + packer.flush()
 
 
-def unpack(packed: bytes, most: int) -> bytes:
-    """Return what a gzip file of one member holds, never unpacking more than `most` bytes.
+def unpack(packed: bytes, size: int) -> bytes:
+    """Return what a gzip file of one member holds, without ever unpacking more than it should hold.
 
     Raises:
-        BundleError: it is damaged, longer than `most`, or goes on behind its end.
+        BundleError: it is damaged, does not hold `size` bytes, or goes on behind its end.
     """
     unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        text = unpacker.decompress(packed, most + 1)
+        text = unpacker.decompress(packed, size + 1)
     except zlib.error as error:
         raise damaged(f"the list of games cannot be unpacked: {error}", "a gzip file") from error
-    if len(text) > most or not unpacker.eof or unpacker.unused_data:
-        raise damaged("the list of games unpacks to more or less than it should", f"a gzip file of {most} bytes")
+    if len(text) != size or not unpacker.eof or unpacker.unused_data:
+        raise damaged(
+            "the list of games unpacks to more or less than the manifest says", f"a gzip file of {size} bytes"
+        )
     return text
 
 
