@@ -7,6 +7,7 @@ from .bundle import Bundle, open_bundle
 from .errors import BundleError, HistoryError, RankerError
 from .games import Game, Games, pack_games
 from .manifest import FileFacts, Manifest
+from .ranker import Ranked, Ranker
 from .write import write_bundle
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Games",
     "HistoryError",
     "Manifest",
+    "Ranked",
+    "Ranker",
     "RankerError",
     "open_bundle",
     "pack_games",
