@@ -14,7 +14,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
 def games_of(listed):
     packed = pack_games(listed)
     text = gzip.decompress(packed)
-    return Games(unpack(packed, len(text)), len(listed))
+    return Games(unpack([packed], len(text)), len(listed))
 
 
 @settings(max_examples=30)
@@ -82,19 +82,38 @@ def test_odd_lists_are_refused(text, num_games):
 def test_packed_lists_that_were_changed(change):
     packed = pack_games(GAMES)
     size = len(gzip.decompress(packed))
-    assert len(unpack(packed, size)) == size
+    assert len(unpack([packed], size)) == size
     with pytest.raises(BundleError, match="unpack"):
-        unpack(change(packed), size)
+        unpack([change(packed)], size)
 
 
 @pytest.mark.parametrize("more", [-1, 1])
 def test_the_size_must_be_the_stated_one(more):
     packed = pack_games(GAMES)
     with pytest.raises(BundleError, match="more or less"):
-        unpack(packed, len(gzip.decompress(packed)) + more)
+        unpack([packed], len(gzip.decompress(packed)) + more)
 
 
 def test_a_bomb_is_not_unpacked():
     bomb = gzip.compress(bytes(1 << 24))
     with pytest.raises(BundleError, match="more or less"):
-        unpack(bomb, 100)
+        unpack([bomb], 100)
+
+
+@pytest.mark.parametrize("step", [1, 7, 100_000])
+def test_a_file_may_come_in_pieces(step):
+    listed = [(str(n), f"Title {n * n % 977}") for n in range(100_000)]  # more than is unpacked at once
+    packed = pack_games(listed)
+    text = gzip.decompress(packed)
+    first = len(packed) - 1000 * step
+    pieces = [packed[: max(first, 0)]] + [packed[at : at + step] for at in range(max(first, 0), len(packed), step)]
+    assert unpack(pieces, len(text)) == text
+    for more in (b"x", packed):
+        with pytest.raises(BundleError, match="more or less"):
+            unpack([*pieces, more], len(text))
+
+
+def test_many_games_of_one_title():
+    games = games_of([(str(n), f"Twins {n % 3}") for n in range(3000)])
+    assert games.with_title("Twins 1") == list(range(1, 3000, 3))
+    assert games.with_id("2999") == [2999]
