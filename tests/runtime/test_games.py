@@ -102,7 +102,7 @@ def test_a_bomb_is_not_unpacked():
 
 @pytest.mark.parametrize("step", [1, 7, 100_000])
 def test_a_file_may_come_in_pieces(step):
-    listed = [(str(n), f"Title {n * n % 977}") for n in range(100_000)]  # more than is unpacked at once
+    listed = [(str(n), "Title" * 500) for n in range(500)]  # more than is unpacked at once
     packed = pack_games(listed)
     text = gzip.decompress(packed)
     first = len(packed) - 1000 * step

@@ -37,10 +37,7 @@ def nearest(typed: str, games: Sequence[Game], most: int) -> list[int]:
             found.append((-4.0 if title == wanted else -3.0 if spaced.startswith(words) else -2.0, place))
             continue
         least = _NEAR * (len(title) + len(wanted)) / 2  # letters that both must have, of which most titles fall short
-        if (
-            min(len(title), len(wanted)) >= least
-            and sum(min(title.count(one), n) for one, n in letters.items()) >= least
-        ):
+        if len(title) >= least and sum(min(title.count(one), times) for one, times in letters.items()) >= least:
             matcher.set_seq1(title)
             found.append((-matcher.ratio(), place))
     return [place for rank, place in sorted(found) if rank <= -_NEAR][:most]
