@@ -52,6 +52,8 @@ def test_all_games_played(bundle, capsys):
     ("words", "said"),
     [
         (["--history", "zzzz"], "error: no game of the bundle is near 'zzzz'\n"),
+        (["--history", "Portal", "\ud800"], "error: no game of the bundle is near '�'\n"),
+        (["--history", ""], "error: no game of the bundle is near ''\n"),
         (["--history", "Portal", "-k", "11"], "error: k = 11\n"),
     ],
 )

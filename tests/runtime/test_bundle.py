@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from memcom_rank.runtime import BundleError, open_bundle, pack_games
+from memcom_rank.runtime.bundle import _chunks
 from tests.runtime.bundles import FIELDS, GAMES, files, write
 
 
@@ -121,3 +122,11 @@ def test_a_file_that_may_not_be_read(copy, monkeypatch):
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(BundleError, match="Permission denied"):
         open_bundle(copy)
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_file_that_grows_or_shrinks_while_it_is_read(size, tmp_path):
+    (tmp_path / "file").write_bytes(b"four")
+    with pytest.raises(BundleError, match="changed while it was read"):
+        list(_chunks(tmp_path / "file", size))
+    assert list(_chunks(tmp_path / "file", 4)) == [b"four"]

@@ -71,11 +71,11 @@ class Games(Sequence[Game]):
 
     def with_id(self, own_id: str) -> list[int]:
         """Return the places of the games with this own id: one, or none."""
-        return self._by_id.places(_escape(own_id))
+        return self._by_id.places(_escape(own_id, "surrogatepass"))  # which no list holds
 
     def with_title(self, title: str) -> list[int]:
         """Return the places of the games with exactly this title, which several games may share."""
-        return self._by_title.places(_escape(title))
+        return self._by_title.places(_escape(title, "surrogatepass"))
 
     @functools.cached_property
     def _by_id(self) -> "_Index":
@@ -124,7 +124,14 @@ def pack_games(games: Sequence[tuple[str, str]]) -> bytes:
                 fix="rebuild the dataset; give a game without a title its own id as title",
             )
         seen.add(own_id)
-    lines = (_escape(own_id) + (b"" if own_id == title else b"\t" + _escape(title)) for own_id, title in games)
+    try:
+        lines = [_escape(own_id) + (b"" if own_id == title else b"\t" + _escape(title)) for own_id, title in games]
+    except UnicodeEncodeError as error:
+        raise BundleError(
+            f"{error.object!r} is no Unicode text",
+            wanted="text without lone surrogates",
+            fix="mend the name of the game",
+        ) from error
     packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL)  # gzip with an mtime of 0
     return packer.compress(b"".join(line + b"\n" for line in lines)) + packer.flush()
 
@@ -157,13 +164,8 @@ def unpack(packed: Iterable[bytes], size: int) -> bytearray:
     return text
 
 
-def _escape(text: str) -> bytes:
-    try:
-        return "".join(_ESCAPES.get(character, character) for character in text).encode()
-    except UnicodeEncodeError as error:
-        raise BundleError(
-            f"{text!r} is no Unicode text", wanted="text without lone surrogates", fix="mend the name of the game"
-        ) from error
+def _escape(text: str, errors: str = "strict") -> bytes:
+    return "".join(_ESCAPES.get(character, character) for character in text).encode(errors=errors)
 
 
 def _read(line: bytes) -> Game:
