@@ -18,6 +18,7 @@ from memcom_rank.embeddings.low_rank import LowRank as LowRank
 from memcom_rank.embeddings.mec import Mec as Mec
 from memcom_rank.embeddings.mem_rec import MemRec as MemRec
 from memcom_rank.embeddings.memcom import MEmCom as MEmCom
+from memcom_rank.embeddings.merge_rare import MergeRare as MergeRare
 from memcom_rank.embeddings.mixed_dim import MixedDim as MixedDim
 from memcom_rank.embeddings.mixed_precision import MixedPrecision as MixedPrecision
 from memcom_rank.embeddings.naive_hash import NaiveHash as NaiveHash
