@@ -217,6 +217,21 @@ def residual_memcom_bytes(v: int, e: int, parts, popular_bits: int = 4, multipli
     return rows + steps - (-v * max((m - 1).bit_length(), 1) // 8) + (v + 2 if multiplier else 0)
 
 
+def merge_rare(state: dict[str, Tensor], i: int, own: bool, bits: int = 2) -> Tensor:
+    popular, rare = state["table.tables.0.rows_MW"], state["table.tables.1.rows_MW"]
+    place = i - 1 - len(popular)
+    if place < 0:
+        return stored(popular[i - 1], bits)
+    codes = state["table.tables.1.row_of.codes"]
+    return rare[place] if own else stored(rare[len(codes) + codes[place, 0].item()], 4)
+
+
+def merge_rare_bytes(v: int, e: int, sizes, bits: int = 2) -> int:
+    popular, shared = sizes
+    map_bits = (v - 1 - popular) * max((shared - 1).bit_length(), 1)
+    return -(-popular * e * bits // 8) - (-shared * e * 4 // 8) + 2 * (popular + shared) - (-map_bits // 8)
+
+
 def table(reference, state: dict[str, Tensor], num_ids: int) -> Tensor:
     """Every vector, [num_ids, dim]; padding is the zero vector."""
     vectors = [reference(state, i) for i in range(1, num_ids)]

@@ -27,7 +27,7 @@ _MASS = 0.75  # a game counts as often as it was trained on, to this power
 
 @final
 class MergeRare(OwnRows):
-    """`num_popular` rows K of `bits` bits a value, `num_shared` rows m of 4 bits and ceil(log2 m) bits a rare id.
+    """K popular rows of `bits` bits a value, m shared rows of 4 bits and ceil(log2 m) bits a rare id.
 
     Every stored row has an fp16 step: ceil(K e bits / 8) + ceil(m e / 2) + 2 (K + m) + ceil((v - 1 - K) b / 8) bytes,
     where b = ceil(log2 m). Training holds a row per id, and its optimizer's moments, as a full table does.
@@ -86,15 +86,15 @@ class MergeRare(OwnRows):
             full_bytes=self.full_bytes,
             smaller={},
         )
-        self.num_popular, self.num_shared = everyone if bytes_of(*everyone) <= limit else parts(size)
-        rare = MergingRows(num_ids - 1 - self.num_popular, dim, self.num_shared, _SHARED_BITS)
-        self.table = StackedRows([LowBitRows(self.num_popular, dim, bits), rare])
+        num_popular, num_shared = self.sizes = everyone if bytes_of(*everyone) <= limit else parts(size)
+        rare = MergingRows(num_ids - 1 - num_popular, dim, num_shared, _SHARED_BITS)
+        self.table = StackedRows([LowBitRows(num_popular, dim, bits), rare])
         self.mass_N = torch.ones(rare.num_rows)  # of the training games, as soon as they are known
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
         """See the base: how often each rare game is trained on, which is how much it counts."""
         counts_V = torch.bincount(ids_N, minlength=self.num_ids)
-        self.mass_N = counts_V[1 + self.num_popular :].float().clamp(min=0.1) ** _MASS
+        self.mass_N = counts_V[1 + self.sizes[0] :].float().clamp(min=0.1) ** _MASS
 
     def advance(self, progress: float) -> None:
         """See the base: find what the rare rows would merge into, and, when it is time, merge them."""
