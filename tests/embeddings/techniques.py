@@ -31,7 +31,6 @@ from memcom_rank.embeddings import (
     QuotientRemainder,
     ReducedDim,
     ResidualCodes,
-    ResidualMEmCom,
     Truncated,
 )
 from tests.embeddings import references
@@ -228,22 +227,6 @@ TECHNIQUES = {
         lambda v, e, m: 2 * m * (e * 2 // 8 + 2) + -(-v * 2 * (m - 1).bit_length() // 8),
         "residual_codes",
         rounded={"codebooks.rows_MW"},
-    ),
-    "ResidualMEmCom": Row(
-        partial(ResidualMEmCom, shared_share=0.2, popular_share=0.2, target_ratio=5),
-        partial(references.residual_memcom, popular_bits=4),
-        references.residual_memcom_bytes,
-        "residual_memcom",
-        size="parts",
-        rounded={"shared.rows_MW", "residuals.tables.0.rows_MW", "residuals.tables.1.rows_MW", "scale.values_N"},
-    ),
-    "ResidualMEmCom without multiplier": Row(
-        partial(ResidualMEmCom, popular_bits=2, multiplier=False, target_ratio=6),
-        partial(references.residual_memcom, popular_bits=2),
-        partial(references.residual_memcom_bytes, popular_bits=2, multiplier=False),
-        "residual_memcom",
-        size="parts",
-        rounded={"shared.rows_MW", "residuals.tables.0.rows_MW", "residuals.tables.1.rows_MW"},
     ),
     **{
         f"MergeRare {mode}": Row(

@@ -51,7 +51,7 @@ class MergingRows(Table, Stored):
             merge: whether this is the last time.
         """
         if not self.merged:
-            own_NW, shared_MW = self.rows_MW.detach().split([self.num_rows, self.row_of.size])
+            own_NW, shared_MW = self.rows_MW[: self.num_rows], self.rows_MW[self.num_rows :]
             generator = torch.Generator().manual_seed(0)
             centres_MW, nearest_N = kmeans(own_NW.float().cpu(), self.row_of.size, weights_N.cpu(), generator=generator)
             shared_MW.copy_(centres_MW)
@@ -87,7 +87,7 @@ class MergingRows(Table, Stored):
         return made.to(self.rows_MW.device).train(self.training)
 
     def at_rest(self) -> dict[str, Tensor]:
-        """Return the shared rows' packed codes, uint8, and steps [M], fp16; the map says itself what is stored of it."""
+        """Return the shared rows' packed codes, uint8, and steps [M], fp16; the map speaks for itself."""
         codes_MW, step_M1 = quantise(self.rows_MW.detach()[self.num_rows :].float(), self.bits)
         return {"codes": pack(codes_MW, self.bits), "step": step_M1.flatten()}
 
