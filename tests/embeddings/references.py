@@ -199,22 +199,19 @@ def residual_codes(state: dict[str, Tensor], i: int, bits: int) -> Tensor:
     return vector * stored(state["scale.values_N"], 8)[i] if "scale.values_N" in state else vector
 
 
-def residual_memcom(state: dict[str, Tensor], i: int, popular_bits: int, dim: int = 8) -> Tensor:
-    popular, rare = state["residuals.tables.0.rows_MW"], state["residuals.tables.1.rows_MW"]
-    if i - 1 < len(popular):
-        residual = stored(popular[i - 1], popular_bits)
-    else:
-        residual = stored(rare[i - 1 - len(popular)], 1)
-        residual = torch.cat([residual, residual.new_zeros(dim - len(residual))])
-    shared = stored(state["shared.rows_MW"][state["row_of.codes"][i, 0].item()], 4)
-    return residual + (shared * stored(state["scale.values_N"], 8)[i] if "scale.values_N" in state else shared)
+def merge_rare(state: dict[str, Tensor], i: int, own: bool, bits: int = 2) -> Tensor:
+    popular, rare = state["table.tables.0.rows_MW"], state["table.tables.1.rows_MW"]
+    place = i - 1 - len(popular)
+    if place < 0:
+        return stored(popular[i - 1], bits)
+    codes = state["table.tables.1.row_of.codes"]
+    return rare[place] if own else stored(rare[len(codes) + codes[place, 0].item()], 4)
 
 
-def residual_memcom_bytes(v: int, e: int, parts, popular_bits: int = 4, multiplier: bool = True) -> int:
-    m, popular, width = parts
-    rows = -(-m * e * 4 // 8) - (-popular * e * popular_bits // 8) - (-(v - 1 - popular) * width // 8)
-    steps = 2 * (m + v - 1)
-    return rows + steps - (-v * max((m - 1).bit_length(), 1) // 8) + (v + 2 if multiplier else 0)
+def merge_rare_bytes(v: int, e: int, sizes, bits: int = 2) -> int:
+    popular, shared = sizes
+    map_bits = (v - 1 - popular) * max((shared - 1).bit_length(), 1)
+    return -(-popular * e * bits // 8) - (-shared * e * 4 // 8) + 2 * (popular + shared) - (-map_bits // 8)
 
 
 def table(reference, state: dict[str, Tensor], num_ids: int) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from memcom_rank.embeddings import (
@@ -23,13 +24,13 @@ from memcom_rank.embeddings import (
     Mec,
     MEmCom,
     MemRec,
+    MergeRare,
     MixedDim,
     MixedPrecision,
     NaiveHash,
     QuotientRemainder,
     ReducedDim,
     ResidualCodes,
-    ResidualMEmCom,
     Truncated,
 )
 from tests.embeddings import references
@@ -64,6 +65,19 @@ class Row:
         """Every vector the slow way, from the state or another one of the same shapes."""
         reference = partial(self.reference, **self.facts(made))
         return references.table(reference, made.state_dict() if state is None else state, made.num_ids)
+
+
+def merged(*sizes: int, **knobs: Any) -> CompressedEmbedding:
+    made = MergeRare(*sizes, **knobs)
+    made.table.tables[1].merged = True
+    return made
+
+
+def rest_of_merge_rare(made: CompressedEmbedding) -> dict[str, Tensor]:
+    """The rare ids' own rows, which the shared ones have taken the place of; before that, the shared ones."""
+    rows_MW, num_rare = made.table.tables[1].rows_MW, made.table.tables[1].num_rows
+    own_MW = torch.arange(len(rows_MW))[:, None].expand_as(rows_MW) < num_rare
+    return {"table.tables.1.rows_MW": ~own_MW if made.training and not made.table.tables[1].merged else own_MW}
 
 
 def evaluating(kind: Callable[..., CompressedEmbedding], *sizes: int, **knobs: Any) -> CompressedEmbedding:
@@ -214,20 +228,20 @@ TECHNIQUES = {
         "residual_codes",
         rounded={"codebooks.rows_MW"},
     ),
-    "ResidualMEmCom": Row(
-        partial(ResidualMEmCom, shared_share=0.2, popular_share=0.2, target_ratio=5),
-        partial(references.residual_memcom, popular_bits=4),
-        references.residual_memcom_bytes,
-        "residual_memcom",
-        size="parts",
-        rounded={"shared.rows_MW", "residuals.tables.0.rows_MW", "residuals.tables.1.rows_MW", "scale.values_N"},
-    ),
-    "ResidualMEmCom without multiplier": Row(
-        partial(ResidualMEmCom, popular_bits=2, multiplier=False, target_ratio=6),
-        partial(references.residual_memcom, popular_bits=2),
-        partial(references.residual_memcom_bytes, popular_bits=2, multiplier=False),
-        "residual_memcom",
-        size="parts",
-        rounded={"shared.rows_MW", "residuals.tables.0.rows_MW", "residuals.tables.1.rows_MW"},
-    ),
+    **{
+        f"MergeRare {mode}": Row(
+            make,
+            partial(references.merge_rare, own=own),
+            references.merge_rare_bytes,
+            "merge_rare",
+            size="sizes",
+            rounded={"table.tables.0.rows_MW", "table.tables.1.rows_MW"},
+            unused=rest_of_merge_rare,
+        )
+        for mode, make, own in [
+            ("of rows of their own", partial(MergeRare, shared_share=0.3, target_ratio=12), True),
+            ("evaluated", partial(evaluating, MergeRare, shared_share=0.3, target_ratio=12), False),
+            ("merged", partial(merged, shared_share=0.3, target_ratio=12), False),
+        ]
+    },
 }  # fmt: skip

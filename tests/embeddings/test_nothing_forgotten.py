@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 EXPORTED = {
     name: kind
     for name, kind in vars(room).items()
-    if inspect.isclass(kind) and issubclass(kind, CompressedEmbedding) and kind is not CompressedEmbedding
+    if inspect.isclass(kind) and issubclass(kind, CompressedEmbedding) and not inspect.isabstract(kind)
 }
 
 
@@ -28,9 +28,9 @@ def test_every_technique_of_the_room_is_exported():
     assert {kind for kind in final if not inspect.isabstract(kind)} == set(EXPORTED.values())
     modules = {path.stem for path in Path(room.__file__).parent.glob("*.py")}
     assert {kind.__module__.rsplit(".", 1)[1] for kind in EXPORTED.values()} == modules - {
-        "__init__", "base", "bag", "block_top_k", "budget", "clustering", "hashing", "id_map", "low_bit_rows",
-        "low_bit_scalars", "own_rows", "prefixes", "product_codes", "quantise", "row_pair", "row_sum", "shared_rows",
-        "spread", "stacked_rows", "tables", "top_k"
+        "__init__", "auto", "base", "bag", "block_top_k", "budget", "clustering", "hashing", "id_map", "low_bit_rows",
+        "low_bit_scalars", "merging_rows", "own_rows", "prefixes", "product_codes", "quantise", "row_pair", "row_sum",
+        "shared_rows", "shared_table", "spread", "stacked_rows", "tables", "top_k"
     }  # fmt: skip
 
 
@@ -42,6 +42,9 @@ def test_every_technique_is_final_and_has_a_conformance_row(name):
 
 def test_every_overlay_is_a_technique_and_names_every_knob():
     overlays = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "configs/embedding").glob("*.yaml")}
+    chooser = overlays.pop("auto")["model"]["init_args"]["embedding"]  # makes one of the others
+    assert chooser["class_path"] == f"{room.__name__}.Auto"
+    assert set(chooser["init_args"]) == _knobs(room.Auto)
     assert set(overlays) == {row.overlay for row in TECHNIQUES.values()}
     seen = {}
     for overlay in overlays.values():

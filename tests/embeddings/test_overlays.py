@@ -41,7 +41,7 @@ def test_an_overlay_builds_its_technique(overlay):
     coarse = {"low_rank": 4 / 3}  # rank 3, as 4 is just too much
     knobs = yaml.safe_load((OVERLAYS / f"{overlay}.yaml").read_text())["model"]["init_args"]["embedding"]["init_args"]
     target = knobs.get("target_ratio", 1)
-    assert target == {"full": 1, "mixed_precision": 6}.get(overlay, 16)
+    assert target == {"full": 1, "mixed_precision": 6, "merge_rare": 32}.get(overlay, 16)
     assert target <= made.ratio < 1.07 * target * coarse.get(overlay, 1)
 
 
@@ -51,7 +51,8 @@ def test_an_overlay_builds_its_technique(overlay):
 @pytest.mark.filterwarnings("ignore:Due to class_path change")
 def test_a_later_overlay_replaces_an_earlier_one_whole(first, second, tmp_path):
     text = (OVERLAYS / f"{first}.yaml").read_text()
-    for old, new in [("16.0", "null"), ("budget_bytes: null", "budget_bytes: 64kB"), ("bias: true", "bias: false")]:
+    sizes = [("16.0", "null"), ("32.0", "null"), ("budget_bytes: null", "budget_bytes: 64kB")]
+    for old, new in [*sizes, ("bias: true", "bias: false")]:
         text = text.replace(old, new)
     (tmp_path / "first.yaml").write_text(text)
     made = build(f"--config={tmp_path / 'first.yaml'}", f"--config={OVERLAYS / second}.yaml")

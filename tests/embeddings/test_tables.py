@@ -4,9 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from memcom_rank.embeddings.id_map import IdMap
 from memcom_rank.embeddings.low_bit_rows import LowBitRows
 from memcom_rank.embeddings.low_bit_scalars import LowBitScalars
+from memcom_rank.embeddings.merging_rows import MergingRows
 from memcom_rank.embeddings.prefixes import Prefixes
+from memcom_rank.embeddings.shared_table import SharedTable
 from memcom_rank.embeddings.stacked_rows import StackedRows
 from memcom_rank.embeddings.tables import Rows, Scalars, Table, initial_rows, pick
 
@@ -15,6 +18,9 @@ TABLES = {
     "Rows": lambda: Rows(M, W),
     "LowBitRows": lambda: LowBitRows(M, W, 4),
     "Prefixes": lambda: Prefixes(M, W, 50),
+    "MergingRows": lambda: MergingRows(M, W, 4, 4),
+    "MergingRows evaluated": lambda: MergingRows(M, W, 4, 4).eval(),
+    "SharedTable": lambda: SharedTable(Rows(4, W), IdMap(M, 4)),
     "StackedRows": lambda: StackedRows([Rows(4, W - 2), LowBitRows(1, W, 2), Rows(8, 1)]),
     "StackedRows of stacks": lambda: StackedRows([StackedRows([Rows(4, W), Rows(2, 1)]), Rows(7, W)]),
 }

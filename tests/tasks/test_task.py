@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings import Amtl, DeepHash, Full, LearnedHash, Mec, MemRec, MixedPrecision
+from memcom_rank.embeddings import Amtl, DeepHash, Full, LearnedHash, Mec, MemRec, MergeRare, MixedPrecision
 from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
 from tests.data.tiny import labelled_clusters
 from tests.tasks.small import NO_SAMPLES, data, fitted, task, trainer, weights
@@ -50,12 +50,33 @@ def test_a_technique_looks_at_the_training_games_before_training_alone(folder, m
         assert torch.equal(ids_N, games.dataset.histories.values)
 
 
+@pytest.mark.parametrize(
+    ("options", "heard"),
+    [
+        ({"max_epochs": 4}, [0.25, 0.5, 0.75, 1.0]),
+        ({"max_epochs": 4, "check_val_every_n_epoch": 2}, [0.5, 1.0]),
+        ({"max_epochs": 4, "limit_val_batches": 0}, [0.25, 0.5, 0.75, 1.0]),
+        ({"max_epochs": 2, "num_sanity_val_steps": 1}, [0.5, 1.0]),
+        ({"max_epochs": -1, "max_time": "00:00:00:00"}, []),
+    ],
+    ids=str,
+)
+def test_a_technique_hears_how_far_training_has_come(folder, monkeypatch, options, heard):
+    seen = []
+    monkeypatch.setattr(Full, "advance", lambda self, progress: seen.append(progress))
+    made = trainer(**options)
+    made.fit(task(embedding=Full), data(folder))
+    made.validate(task(embedding=Full), data(folder))
+    assert seen == heard
+
+
 RELATED = {
     "MemRec": partial(MemRec, target_ratio=2),
     "LearnedHash": partial(LearnedHash, num_factors=4, target_ratio=2),
     "Mec": partial(Mec, num_codebooks=4, target_ratio=2),
     "Amtl": partial(Amtl, target_ratio=2),
     "MixedPrecision": partial(MixedPrecision, target_ratio=3),
+    "MergeRare": partial(MergeRare, shared_share=0.4, target_ratio=6),
     "DeepHash": partial(DeepHash, num_hashes=8, num_layers=1, target_ratio=1.1),
 }
 

@@ -5,6 +5,7 @@ names are what configurations and checkpoints hold.
 """
 
 from memcom_rank.embeddings.amtl import Amtl as Amtl
+from memcom_rank.embeddings.auto import Auto as Auto
 from memcom_rank.embeddings.base import CompressedEmbedding as CompressedEmbedding
 from memcom_rank.embeddings.deep_hash import DeepHash as DeepHash
 from memcom_rank.embeddings.double_hash import DoubleHash as DoubleHash
@@ -18,11 +19,11 @@ from memcom_rank.embeddings.low_rank import LowRank as LowRank
 from memcom_rank.embeddings.mec import Mec as Mec
 from memcom_rank.embeddings.mem_rec import MemRec as MemRec
 from memcom_rank.embeddings.memcom import MEmCom as MEmCom
+from memcom_rank.embeddings.merge_rare import MergeRare as MergeRare
 from memcom_rank.embeddings.mixed_dim import MixedDim as MixedDim
 from memcom_rank.embeddings.mixed_precision import MixedPrecision as MixedPrecision
 from memcom_rank.embeddings.naive_hash import NaiveHash as NaiveHash
 from memcom_rank.embeddings.quotient_remainder import QuotientRemainder as QuotientRemainder
 from memcom_rank.embeddings.reduced_dim import ReducedDim as ReducedDim
 from memcom_rank.embeddings.residual_codes import ResidualCodes as ResidualCodes
-from memcom_rank.embeddings.residual_memcom import ResidualMEmCom as ResidualMEmCom
 from memcom_rank.embeddings.truncated import Truncated as Truncated

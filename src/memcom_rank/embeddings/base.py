@@ -72,6 +72,15 @@ class CompressedEmbedding(nn.Module, abc.ABC):
             users_N, ids_N: int64, user row and id of every training game of a user.
         """
 
+    def advance(self, progress: float) -> None:
+        """Hear how far training has come, after every epoch, before it is validated: for techniques that change form.
+
+        Nothing but the weights decides what comes of it, so that every process does the same.
+
+        Args:
+            progress: share of the run's steps that are done, up to 1; 0 in a run without an end.
+        """
+
     def score(self, queries_BD: Tensor) -> Tensor:
         """Score every id through the technique's own structure: queries [B, dim] -> [B, num_ids]; column 0 is 0."""
         (whole,) = self.tiles(self.num_ids)

@@ -37,7 +37,14 @@ def game_factors(users_N: Tensor, ids_N: Tensor, *, num_ids: int, width: int) ->
     return normalize(factors_VW, dim=1)
 
 
-def kmeans(points_ND: Tensor, num_clusters: int, weights_N: Tensor, *, iterations: int = 15) -> tuple[Tensor, Tensor]:
+def kmeans(
+    points_ND: Tensor,
+    num_clusters: int,
+    weights_N: Tensor,
+    *,
+    iterations: int = 15,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
     """Return centres [K, D] and the number of each point's nearest centre, int64 [N].
 
     The first centres are points drawn by weight; a centre that loses all its points takes over the point that lies
@@ -48,9 +55,10 @@ def kmeans(points_ND: Tensor, num_clusters: int, weights_N: Tensor, *, iteration
         num_clusters: K.
         weights_N: how much each point counts, at least 0 and not all 0.
         iterations: rounds of Lloyd's algorithm.
+        generator: of the first centres; by default torch's global one.
     """
     weights_N = weights_N.float()
-    drawn = torch.multinomial(weights_N.clamp(min=1e-12), min(num_clusters, len(points_ND)))
+    drawn = torch.multinomial(weights_N.clamp(min=1e-12), min(num_clusters, len(points_ND)), generator=generator)
     centres_KD = points_ND[drawn.repeat(-(-num_clusters // len(drawn)))[:num_clusters]].clone()
     for _ in range(iterations):
         nearest_N, distance_N = _nearest(points_ND, centres_KD)

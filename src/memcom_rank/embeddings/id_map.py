@@ -35,8 +35,8 @@ class IdMap(Stored):
         """Return the numbers of ids of any shape: int32, that shape + (K,)."""
         return self.codes[ids]
 
-    def split(self, size: int, first: int = 0) -> tuple[Tensor, ...]:
-        """Return the numbers of ids from `first` on, int32 [T, K] each, `size` ids in turn."""
+    def split(self, size: int | list[int], first: int = 0) -> tuple[Tensor, ...]:
+        """Return the numbers of ids from `first` on, int32 [T, K] each, `size` as in torch.split."""
         return torch.split(self.codes[first:], size)
 
     def at_rest(self) -> dict[str, Tensor]:

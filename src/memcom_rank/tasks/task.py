@@ -112,8 +112,21 @@ class Task(LightningModule, abc.ABC):
         self._share_buffers()
 
     def on_validation_start(self) -> None:
-        """Give every rank the batch statistics of rank 0, which are those that a checkpoint holds."""
+        """Give every rank the batch statistics of rank 0, which are those that a checkpoint holds.
+
+        In training, the embedding first hears how far it has come: what is validated is what would be kept.
+        """
+        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
+            self._advance()
         self._share_buffers()
+
+    def on_train_epoch_end(self) -> None:
+        """Let the embedding hear how far training has come where no validation did."""
+        if not self.trainer.enable_validation:
+            self._advance()
+
+    def _advance(self) -> None:
+        self.scorer.embedding.advance(min(self.trainer.global_step / self._steps(), 1.0))
 
     def _share_buffers(self) -> None:
         for buffer in self.buffers():

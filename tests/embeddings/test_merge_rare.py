@@ -1,0 +1,58 @@
+import pytest
+import torch
+
+from memcom_rank.contract.errors import BudgetError, ConfigError
+from memcom_rank.embeddings import MergeRare
+
+
+@pytest.mark.parametrize("ratio", [24, 32, 64, 128])
+def test_shared_rows_get_their_share_and_popular_games_the_rest(ratio):
+    made = MergeRare(5000, 256, target_ratio=ratio)
+    popular, shared = made.sizes
+    assert 0.995 * made.full_bytes / ratio < made.num_bytes <= made.full_bytes / ratio
+    assert shared * 130 / (shared * 130 + popular * 66) == pytest.approx(0.1, abs=0.01)
+
+
+def test_where_a_row_for_each_game_fits_nobody_shares():
+    made = MergeRare(5000, 256, target_ratio=15)
+    assert made.sizes == (4998, 1)
+    assert made.ratio == pytest.approx(4 * 256 / 66, rel=1e-3)
+
+
+def test_rare_games_of_the_same_kind_merge_when_it_is_time():
+    torch.manual_seed(0)
+    made = MergeRare(62, 8, shared_share=0.5, merge_at=0.5, budget_bytes=100)
+    table, (popular, shared) = made.table.tables[1], made.sizes
+    assert shared >= 3
+    with torch.no_grad():
+        table.rows_MW[: table.num_rows] = torch.eye(8)[torch.arange(table.num_rows) % 3]
+    made.start(torch.arange(60), torch.arange(2, 62))
+    made.advance(0.49)
+    assert not table.merged
+    before = made.dense()
+    made.advance(0.5)
+    assert table.merged
+    after = made.dense()
+    assert torch.equal(before[: 1 + popular], after[: 1 + popular])
+    torch.testing.assert_close(after[1 + popular :], before[1 + popular :], rtol=0, atol=0.4)  # 4 bits
+    assert len(after[1 + popular :].unique(dim=0)) == 3
+
+
+def test_a_game_counts_as_often_as_it_was_trained_on():
+    made = MergeRare(62, 8, shared_share=0.5, budget_bytes=100)
+    popular, _ = made.sizes
+    made.start(torch.arange(16), torch.full((16,), 61))
+    assert made.mass_N[-1] == 8  # 16 to the power of 0.75
+    assert (made.mass_N[:-1] < 0.2).all()
+    assert len(made.mass_N) == 61 - popular
+
+
+@pytest.mark.parametrize("knobs", [{"shared_share": 0}, {"shared_share": 1}, {"merge_at": -0.1}, {"merge_at": 1.1}])
+def test_shares_out_of_range_are_refused(knobs):
+    with pytest.raises(ConfigError, match="shared_share is"):
+        MergeRare(500, 64, target_ratio=16, **knobs)
+
+
+def test_a_budget_below_a_row_of_each_kind_is_refused():
+    with pytest.raises(BudgetError, match="MergeRare with bits: 2 cannot fit"):
+        MergeRare(5000, 64, budget_bytes=60)
