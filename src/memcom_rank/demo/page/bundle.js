@@ -62,8 +62,8 @@ async function checked(base, name, manifest) {
   const seen = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (bytes.length === wanted.bytes && seen === wanted.sha256) return bytes;
   throw new Fault(`${name} is not the file that was exported`, {
-    seen: `${bytes.length} bytes, SHA-256 ${seen}`,
-    wanted: `${wanted.bytes} bytes, SHA-256 ${wanted.sha256}`,
+    seen: `${bytes.length} bytes, SHA-256\n${seen}`,
+    wanted: `${wanted.bytes} bytes, SHA-256\n${wanted.sha256}`,
     fix: `It was damaged or exchanged, and is not used. ${REBUILD}`,
   });
 }

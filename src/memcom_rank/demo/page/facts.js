@@ -1,17 +1,18 @@
 // The manifest and the times of rankings -> the numbers around the ranking.
 
 const SVG = "http://www.w3.org/2000/svg";
-const KEPT = 40; // times in the sparkline
+const CALLED = { games: "titles", card: "model card" };
+const KEPT = 24; // times in the sparkline
 const put = (id, text) => { document.getElementById(id).textContent = text; };
 
 /** 1,234,567 -> "1.23 MB": decimal units, three digits. @param {number} bytes */
 export function size(bytes) {
   const [unit, name] = bytes >= 1e6 ? [1e6, "MB"] : bytes >= 1e3 ? [1e3, "KB"] : [1, "bytes"];
-  return `${Number((bytes / unit).toPrecision(3)).toLocaleString("en")} ${name}`;
+  return `${Number((bytes / unit).toPrecision(3)).toLocaleString("en")}\u00a0${name}`;
 }
 
 const times = (ratio) => `${Number(ratio.toPrecision(ratio >= 100 ? 3 : 2))}×`;
-const millis = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+const millis = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}\u00a0ms`;
 
 /** Fill in what the manifest says. */
 export function describe(manifest) {
@@ -38,6 +39,7 @@ export function describe(manifest) {
   put("provenance", `${of.filter(Boolean).join(", ")}.`);
   document.title = `${manifest.technique}: ${manifest.num_games.toLocaleString("en")} games ranked in this browser`;
   toScale(manifest.full_model_bytes, model);
+  toParts(bytes);
 }
 
 function pick(metrics) {
@@ -47,7 +49,7 @@ function pick(metrics) {
 
 /** Two squares whose areas are the bytes. */
 function toScale(full, model) {
-  const side = 196 * Math.sqrt(Math.min(model / full, 1));
+  const side = 156 * Math.sqrt(Math.min(model / full, 1));
   const draw = (tag, attributes, text = "") => {
     const element = document.createElementNS(SVG, tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
@@ -55,13 +57,30 @@ function toScale(full, model) {
     return element;
   };
   const svg = document.getElementById("scale");
-  svg.setAttribute("aria-label", `An area of ${size(model)} beside one of ${size(full)}`);
+  svg.setAttribute("aria-label", `To scale: an area of ${size(model)} beside one of ${size(full)}`);
   svg.replaceChildren(
-    draw("rect", { class: "full", x: 2, y: 2, width: 196, height: 196, rx: 10 }),
-    draw("rect", { class: "small", x: 2, y: 198 - side, width: side, height: side, rx: Math.min(10, side / 4) }),
-    draw("text", { class: "scale-full", x: 186, y: 26, "text-anchor": "end" }, `fp32 ${size(full)}`),
-    draw("text", { class: "scale-small", x: Math.min(side + 10, 100), y: side > 60 ? 190 - side - 6 : 190 }, size(model)),
+    draw("rect", { class: "full", x: 162, y: 2, width: 156, height: 156, rx: 8 }),
+    draw("rect", { class: "small", x: 150 - side, y: 158 - side, width: side, height: side, rx: Math.min(8, side / 4) }),
+    draw("text", { class: "scale-full", x: 174, y: 24 }, `fp32 ${size(full)}`),
+    draw("text", { class: "scale-small", x: 150, y: 150 - side, "text-anchor": "end" }, `this ${size(model)}`),
   );
+}
+
+/** A bar of the parts' bytes, and what they are. */
+function toParts({ total: _, ...parts }) {
+  const sorted = Object.entries(parts).filter(([, bytes]) => bytes > 0).sort((a, b) => b[1] - a[1]);
+  document.getElementById("parts-bar").replaceChildren(...sorted.map(([, bytes], place) => {
+    const part = document.createElement("span");
+    part.style.flexGrow = bytes;
+    part.style.setProperty("--place", place);
+    return part;
+  }));
+  document.getElementById("parts-list").replaceChildren(...sorted.map(([name, bytes], place) => {
+    const item = document.createElement("li");
+    item.style.setProperty("--place", place);
+    item.append(CALLED[name] ?? name.replaceAll("_", " "), Object.assign(document.createElement("span"), { textContent: size(bytes) }));
+    return item;
+  }));
 }
 
 export class Clock {
@@ -69,19 +88,19 @@ export class Clock {
     this.all = [];
   }
 
-  /** Note how long one ranking took. @param {number} ms */
+  /** Note how long one ranking took; the headline shows the median, for other programs take their turns. */
   add(ms) {
-    this.all.push(ms);
+    this.all = [...this.all, ms].slice(-KEPT);
     const sorted = [...this.all].sort((a, b) => a - b);
     const median = sorted[Math.floor(sorted.length / 2)];
-    put("live-ms", millis(ms));
-    put("fact-ms", millis(ms));
-    put("fact-ms-note", `median ${millis(median)} of ${this.all.length}, one thread`);
-    const last = this.all.slice(-KEPT), high = Math.max(...last, 1);
-    document.getElementById("spark").replaceChildren(...last.map((value, at) => {
+    put("live-ms", millis(median));
+    put("fact-ms", millis(median));
+    put("fact-ms-note", `median of ${this.all.length}; the last took ${millis(ms)}`);
+    const high = Math.min(Math.max(...this.all), 4 * median); // a bar of full height may stand for more
+    document.getElementById("spark").replaceChildren(...this.all.map((value, at) => {
       const bar = document.createElementNS(SVG, "rect");
-      const height = Math.max((28 * value) / high, 1.5);
-      for (const [name, number] of Object.entries({ x: at * 4, y: 28 - height, width: 2.6, height })) bar.setAttribute(name, number);
+      const height = Math.min(Math.max((22 * value) / high, 1.5), 22);
+      for (const [name, number] of Object.entries({ x: at * 5, y: 24 - height, width: 3.4, height, rx: 1 })) bar.setAttribute(name, number);
       return bar;
     }));
   }

@@ -12,7 +12,7 @@ export class Fault extends Error {
 export function show(error) {
   const fault = error instanceof Fault ? error : new Fault("The page could not start", {
     seen: String(error?.message ?? error),
-    wanted: "a browser of 2023 or later, with WebAssembly",
+    wanted: "a browser of 2024 or later, with WebAssembly",
     fix: "Reload the page. If this stays, try another browser or build the page anew.",
   });
   console.error(error);

@@ -41,16 +41,16 @@ export class TitleSearch {
 function judge(entry, wanted, match) {
   let score = 0;
   const marks = [];
-  for (const [place, typed] of wanted.entries()) {
+  for (const typed of wanted) {
     let best = 0, at = -1;
     entry.words.forEach((word, index) => {
-      const here = match(word, typed) + (index === place ? 0.05 : 0); // words in their order are a little better
-      if (here >= 0.1 && here > best) [best, at] = [here, index];
+      const here = match(word, typed);
+      if (here > best) [best, at] = [here, index];
     });
     if (at < 0) return squeezed(entry, wanted.join(""));
     score += best / wanted.length;
-    const inside = Math.max(entry.words[at].indexOf(typed), 0);
-    marks.push([entry.starts[at] + inside, entry.starts[at] + Math.min(inside + typed.length, entry.words[at].length)]);
+    const inside = entry.words[at].indexOf(typed), start = entry.starts[at];
+    marks.push(inside < 0 ? [start, start + entry.words[at].length] : [start + inside, start + inside + typed.length]);
   }
   if (wanted.length === entry.words.length) score += 0.1;
   return { id: entry.id, score: Math.round(score * 20) / 20, marks: marks.sort((a, b) => a[0] - b[0]) };
