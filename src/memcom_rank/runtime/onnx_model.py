@@ -49,14 +49,16 @@ class OnnxModel:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, ["CPUExecutionProvider"], enable_fallback=0, read_config_from_model=0
             )
-        except Exception as error:  # onnxruntime's own have no common base
+            inputs, outputs = (
+                [(one.name, one.type, len(one.shape)) for one in ends]
+                for ends in (self._session.get_inputs(), self._session.get_outputs())
+            )
+        except Exception as error:  # onnxruntime's own have no common base, and names of a stranger may be no UTF-8
             raise _refused(error) from error
-        for kind, seen, wanted in (
-            ("inputs", self._session.get_inputs(), _INPUTS),
-            ("outputs", self._session.get_outputs(), _OUTPUTS),
-        ):
-            if [(one.name, one.type, len(one.shape)) for one in seen] != wanted:
-                raise damaged(f"the model has the {kind} {[one.name for one in seen]}", f"{wanted}")
+        if inputs != _INPUTS or outputs != _OUTPUTS:
+            raise damaged(
+                f"the model is from {ascii(inputs)} to {ascii(outputs)}"[:300], f"from {_INPUTS} to {_OUTPUTS}"
+            )
         self._num_games, self._k = num_games, k
 
     def __call__(self, history_BL: Ints) -> tuple[Ints, Floats]:
