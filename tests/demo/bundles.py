@@ -4,43 +4,45 @@ A history's query is the mean of its games' rows; scores are products with all r
 bias; seen games leave; the best k remain.
 """
 
-import gzip
-import hashlib
-import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from memcom_rank.runtime import pack_games, write_bundle
+
 FIRST = 2  # ids 0 and 1 are padding and unknown
 ADJECTIVES = ("Silent", "Crimson", "Hollow", "Endless", "Broken", "Golden", "Frozen", "Wandering")
 NOUNS = ("Harbour", "Citadel", "Orchard", "Engine", "Lantern", "Kingdom", "Reef", "Signal")
-SPECIAL = ("Half-Orbit 2", "Café Tycoon", "Half-Orbit", "Counter-Orbit Source Online")  # for the search
-TITLES = (*SPECIAL, *(f"{adjective} {noun}" for noun in NOUNS for adjective in ADJECTIVES))
+GAMES = [  # own id, title; the most popular first
+    ("Half-Orbit 2", "Half-Orbit 2"),
+    ("c1", "Café Tycoon: <b>Deluxe</b> & Friends"),
+    ("Half-Orbit", "Half-Orbit"),
+    ("cs", "Counter-Orbit Source Online"),
+    ("tab", "Tab\there, line\nthere \\n"),
+    *((f"{adjective[:2]}{noun[:2]}", f"{adjective} {noun}") for noun in NOUNS for adjective in ADJECTIVES),
+]
 
 
-def write_bundle(folder: Path, *, titles: tuple[str, ...] = TITLES, bits: int = 4, rows_ND=None, k: int = 20) -> Path:
-    """Write a bundle over `titles` (most popular first) and return its folder."""
+def make_bundle(folder: Path, *, games: Sequence = GAMES, bits: int = 4, rows_ND=None, k: int = 20, **fields) -> Path:
+    """Write a bundle of `games` to the new folder and return it."""
     if rows_ND is None:
-        rows_ND = np.random.default_rng(len(titles)).standard_normal((len(titles), 32))
+        rows_ND = np.random.default_rng(len(games)).standard_normal((len(games), 32))
     rows_VD = np.concatenate([np.zeros((FIRST, rows_ND.shape[1])), rows_ND]).astype(np.float32)
     bias_V = -0.3 * np.log1p(np.arange(len(rows_VD))).astype(np.float32)
     bias_V[:FIRST] = -np.inf
     model = rank_model(rows_VD, bias_V, bits=bits, k=k).SerializeToString()
-    text = "\n".join(title.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n") for title in titles)
-    files = {"model.onnx": model, "games.gz": gzip.compress(text.encode(), mtime=0), "README.md": b"# A made-up model\n"}
-    described = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
-    described["games.gz"]["unpacked_bytes"] = len(text.encode())
-    full = rows_VD.size * 4
-    packed = rows_VD.size * bits // 8 + rows_VD.size // 8
-    manifest = {
-        "format": "memcom-rank bundle",
-        "version": 1,
+    titles, card = pack_games(games), b"# A made-up model\n"
+    embedding, bias = rows_VD.size * bits // 8 + rows_VD.size // 8, bias_V.nbytes
+    graph = len(model) - embedding - bias
+    parts = {"embedding": embedding, "bias": bias, "matcher": 0, "graph": graph, "games": len(titles), "card": len(card)}
+    described = {
         "runtime": "onnx",
         "model": "model.onnx",
         "games": "games.gz",
-        "num_games": len(titles),
+        "num_games": len(games),
         "k": k,
         "max_history": None,
         "technique": "MEmCom",
@@ -49,26 +51,13 @@ def write_bundle(folder: Path, *, titles: tuple[str, ...] = TITLES, bits: int = 
         "head": "Classifier",
         "dataset": {"name": "made-up", "digest": "0" * 64, "num_users": 12},
         "trained": {"epochs": 3, "seed": 0},
-        "bytes": {"embedding": packed, "bias": len(rows_VD) * 4, "matcher": 0, "games": len(files["games.gz"])},
-        "full_table_bytes": full,
-        "full_model_bytes": full + len(rows_VD) * 4,
+        "bytes": {**parts, "total": sum(parts.values())},
+        "full_table_bytes": rows_VD.nbytes,
+        "full_model_bytes": rows_VD.nbytes + bias,
         "metrics": {"ndcg@10": 0.2468, "recall@10": 0.31},
-        "files": described,
+        **fields,
     }
-    manifest["bytes"]["card"] = len(files["README.md"])
-    manifest["bytes"]["graph"] = len(model) - packed - manifest["bytes"]["bias"]
-    manifest["bytes"]["total"] = sum(map(len, files.values()))
-    return write_files(folder, files, manifest)
-
-
-def write_files(folder: Path, files: dict[str, bytes], manifest: dict[str, object]) -> Path:
-    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    manifest = {**manifest, "digest": hashlib.sha256(canonical).hexdigest()}
-    folder.mkdir(parents=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    text = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    write_bundle(folder, {"model.onnx": model, "games.gz": titles, "README.md": card}, described)
     return folder
 
 

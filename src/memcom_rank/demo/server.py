@@ -11,7 +11,9 @@ from memcom_rank.contract.errors import DemoError
 HOST = "127.0.0.1"
 
 
-class _Handler(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
+    """Files of one folder, with the types that browsers want; no listings, no log."""
+
     # said here, since the system's own table may say otherwise; browsers refuse modules and wasm of another type
     extensions_map = {  # noqa: RUF012 (the standard library's name)
         ".css": "text/css; charset=utf-8",
@@ -29,11 +31,13 @@ class _Handler(SimpleHTTPRequestHandler):
     }
 
     def end_headers(self) -> None:
+        """Let a rebuilt page be seen at once, and types be taken at their word."""
         self.send_header("Cache-Control", "no-cache")
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def list_directory(self, path: Any) -> None:
+        """Refuse."""
         self.send_error(404)
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -52,13 +56,13 @@ def serve(folder: Path, *, port: int, ready: Callable[[str], object]) -> None:
         DemoError: the port is taken or not to be had.
     """
     try:
-        server = ThreadingHTTPServer((HOST, port), functools.partial(_Handler, directory=str(folder)))
+        server = ThreadingHTTPServer((HOST, port), functools.partial(Handler, directory=str(folder)))
     except (OSError, OverflowError) as error:
         raise DemoError(
             f"port {port} cannot be used: {error}", wanted="a free port", fix="pass --port 0 for any free one"
         ) from error
     with server:
-        ready(f"http://localhost:{server.server_port}/")
+        ready(f"http://{HOST}:{server.server_port}/")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -5,19 +5,19 @@
     bundle/                            the bundle's files, which the page checks against its manifest's SHA-256
 """
 
-import json
 import shutil
 from pathlib import Path
 
 from memcom_rank.contract.errors import DemoError
 from memcom_rank.contract.files import new_folder
 from memcom_rank.demo.assets import npm_assets
+from memcom_rank.runtime import open_bundle
 
 PAGE = Path(__file__).parent / "page"
 
 
-def write_site(bundle: Path, output: Path) -> None:
-    """Write the page for `bundle` to the new folder `output`, whole or not at all.
+def write_site(path: Path, output: Path) -> None:
+    """Write the page for the bundle at `path` to the new folder `output`, whole or not at all.
 
     Raises:
         BundleError: the bundle is missing, damaged, or of another version.
@@ -30,10 +30,10 @@ def write_site(bundle: Path, output: Path) -> None:
             wanted="a new folder for the page",
             fix="choose another --output, or remove it first",
         )
-    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    if manifest["runtime"] != "onnx":
+    bundle = open_bundle(path)
+    if bundle.manifest.runtime != "onnx":
         raise DemoError(
-            f"'{bundle}' is made for the runtime {manifest['runtime']}",
+            f"'{path}' is made for the runtime {bundle.manifest.runtime}",
             wanted="a bundle for onnx, which runs in browsers",
             fix="export the same checkpoint with --format onnx",
         )
@@ -42,5 +42,6 @@ def write_site(bundle: Path, output: Path) -> None:
         shutil.copytree(PAGE, temporary, dirs_exist_ok=True)
         shutil.copytree(npm, temporary / "npm")
         (temporary / "bundle").mkdir()
-        for name in ("manifest.json", *manifest["files"]):
-            shutil.copyfile(bundle / name, temporary / "bundle" / name)
+        shutil.copyfile(path / "manifest.json", temporary / "bundle" / "manifest.json")
+        for name in bundle.manifest.files:
+            (temporary / "bundle" / name).write_bytes(bundle.read(name))

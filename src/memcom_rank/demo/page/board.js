@@ -26,6 +26,8 @@ export class Board {
     const low = scores?.at(-1), span = scores ? scores[0] - low || 1 : 1;
     const rows = shown.map((id, place) => {
       const row = this.rows.get(id) ?? this.#row(id);
+      if (scores) row.dataset.score = scores[place];
+      else delete row.dataset.score;
       row.style.setProperty("--place", place);
       row.style.setProperty("--part", scores ? Math.max((scores[place] - low) / span, 0.01) : 0);
       row.querySelector(".rank").textContent = place + 1;
