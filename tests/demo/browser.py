@@ -32,16 +32,20 @@ def chromium():
         arguments.append("--no-sandbox")  # Chromium's sandbox does not run as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(*CHROMIUM), args=arguments)
-        yield browser
-        browser.close()
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextmanager
 def served(folder):
     """The address of a folder, served as `demo` does."""
     with ThreadingHTTPServer((HOST, 0), functools.partial(Handler, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
         thread.start()
-        yield f"http://{HOST}:{server.server_port}/"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://{HOST}:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()

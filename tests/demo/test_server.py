@@ -11,12 +11,14 @@ from memcom_rank.demo import serve
 from memcom_rank.demo.server import HOST
 
 
-@pytest.fixture
-def address(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
     """A served folder: serve() runs in a thread, and what Ctrl-C does comes from here."""
-    (tmp_path / "inner").mkdir()
+    folder = tmp_path_factory.mktemp("served") / "site"
+    (folder / "inner").mkdir(parents=True)
+    (folder.parent / "secret").write_text("secret")
     for name in ("index.html", "a.js", "b.mjs", "c.wasm", "d.css", "inner/e.onnx"):
-        (tmp_path / name).write_text(name)
+        (folder / name).write_text(name)
     servers, said, ready = [], [], threading.Event()
     forever = ThreadingHTTPServer.serve_forever
 
@@ -25,14 +27,17 @@ def address(tmp_path, monkeypatch):
         forever(server)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", interrupted)
     arguments = {"port": 0, "ready": lambda url: (said.append(url), ready.set())}
-    thread = threading.Thread(target=serve, args=[tmp_path], kwargs=arguments)
-    thread.start()
-    assert ready.wait(10)
-    yield said[0]
-    servers[0].shutdown()
-    thread.join()
+    thread = threading.Thread(target=serve, args=[folder], kwargs=arguments)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", interrupted)
+        thread.start()
+        assert ready.wait(60)
+        try:
+            yield said[0]
+        finally:
+            servers[0].shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_files_have_the_type_that_browsers_want(address, name, kind):
 
 
 def test_folders_are_not_listed_and_nothing_outside_is_served(address):
-    for name in ("inner/", "nothing", "%2e%2e/", "../../etc/passwd"):
+    for name in ("inner/", "nothing", "../secret", "%2e%2e/secret"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(address + name)
 
