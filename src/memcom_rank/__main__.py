@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(
         prog="python -m memcom_rank",
-        description="Compare techniques, finished runs of train.py, and baselines; rank games from a bundle, here or in a browser.",
+        description="Compare techniques, finished runs of train.py, and baselines; rank games from a bundle.",
         epilog=_DIFF_EXAMPLES
         + "\n"
         + _BASELINES_EXAMPLES
@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     page = commands.add_parser(
         "demo",
         help="a page that ranks from a bundle in the browser",
-        description="Serve one page on this machine that runs an exported bundle in the browser, or write it as a folder.",
+        description="Serve a page that runs an exported bundle in the browser, or write it as a folder.",
         epilog=_DEMO_EXAMPLES,
         **raw,
     )

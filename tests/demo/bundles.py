@@ -37,7 +37,14 @@ def make_bundle(folder: Path, *, games: Sequence = GAMES, bits: int = 4, rows_ND
     titles, card = pack_games(games), b"# A made-up model\n"
     embedding, bias = rows_VD.size * bits // 8 + rows_VD.size // 8, bias_V.nbytes
     graph = len(model) - embedding - bias
-    parts = {"embedding": embedding, "bias": bias, "matcher": 0, "graph": graph, "games": len(titles), "card": len(card)}
+    parts = {
+        "embedding": embedding,
+        "bias": bias,
+        "matcher": 0,
+        "graph": graph,
+        "games": len(titles),
+        "card": len(card),
+    }
     described = {
         "runtime": "onnx",
         "model": "model.onnx",

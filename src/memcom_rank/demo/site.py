@@ -1,8 +1,8 @@
 """Demo room (floor 4): the page with one bundle, as a folder that any web server can host: bundle -> folder.
 
-    index.html, *.js, style.css, ...   the page of this room, as it is
-    npm/                               onnxruntime-web and the font
-    bundle/                            the bundle's files, which the page checks against its manifest's SHA-256
+index.html, *.js, style.css, ...   the page of this room, as it is
+npm/                               onnxruntime-web and the font
+bundle/                            the bundle's files, which the page checks against its manifest's SHA-256
 """
 
 import shutil
