@@ -78,7 +78,8 @@ function toParts({ total: _, ...parts }) {
   document.getElementById("parts-list").replaceChildren(...sorted.map(([name, bytes], place) => {
     const item = document.createElement("li");
     item.style.setProperty("--place", place);
-    item.append(CALLED[name] ?? name.replaceAll("_", " "), Object.assign(document.createElement("span"), { textContent: size(bytes) }));
+    const called = CALLED[name] ?? name.replaceAll("_", " ");
+    item.append(called[0].toUpperCase() + called.slice(1), Object.assign(document.createElement("span"), { textContent: size(bytes) }));
     return item;
   }));
 }
