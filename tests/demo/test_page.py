@@ -22,6 +22,8 @@ TYPED = {  # what is typed -> the title that is meant
     "endles reef": "Endless Reef",
     "silent": "Silent Harbour",
     "brokne eng": "Broken Engine",
+    "coso": "Counter-Orbit Source Online",
+    "frozensi": "Frozen Signal",
 }
 
 
@@ -177,7 +179,7 @@ def test_the_search_field_is_a_combobox(home, visit):
 
 def test_picks_are_made_and_removed_by_mouse(home, visit):
     page = visit(home)
-    page.get_by_role("button", name=f"I have played {TITLES[4]}", exact=True).click()
+    page.get_by_role("button", name=f"Played it: {TITLES[4]}", exact=True).click()
     page.locator("#search").click()
     page.get_by_role("option", name="Half-Orbit 2").click()
     settled(page)

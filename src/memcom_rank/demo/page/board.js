@@ -31,7 +31,7 @@ export class Board {
       row.style.setProperty("--place", place);
       row.style.setProperty("--part", scores ? Math.max((scores[place] - low) / span, 0.01) : 0);
       row.querySelector(".rank").textContent = place + 1;
-      row.querySelector(".score").textContent = scores ? scores[place].toFixed(2) : "";
+      row.querySelector(".score").textContent = scores ? scores[place].toFixed(2).replace("-", "\u2212") : "";
       this.#mark(row.querySelector(".move"), id, place, scores);
       return [id, row];
     });
@@ -47,9 +47,10 @@ export class Board {
     const up = was === undefined ? null : was - place;
     const text = !scores || !this.before || up === 0 ? "" : up === null ? "new" : `${up > 0 ? "▲" : "▼"} ${Math.abs(up)}`;
     mark.textContent = text;
+    mark.hidden = !text;
     mark.dataset.way = up === null ? "new" : up > 0 ? "up" : "down";
     const said = up === null ? "new among the best" : `${Math.abs(up)} places ${up > 0 ? "up" : "down"}`;
-    mark.setAttribute("aria-label", text && said);
+    mark.setAttribute("aria-label", said);
   }
 
   #row(id) {
@@ -59,7 +60,7 @@ export class Board {
     const button = made("button", "played", "Played it");
     button.type = "button";
     button.dataset.id = id;
-    button.setAttribute("aria-label", `I have played ${title}`);
+    button.setAttribute("aria-label", `Played it: ${title}`);
     const name = made("div", "name");
     const move = made("span", "move");
     move.setAttribute("role", "img");

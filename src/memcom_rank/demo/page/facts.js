@@ -23,13 +23,13 @@ export function describe(manifest) {
   put("lead", `A whole recommender in ${size(model)}: ${manifest.technique} in ${bits} where plain fp32 needs `
     + `${size(manifest.full_model_bytes)}. No server ranks anything. Unplug the network and it goes on working.`);
   put("fact-size", size(model));
-  put("fact-size-note", `${times(manifest.full_model_bytes / model)} below fp32; titles ${size(bytes.games)} more`);
+  put("fact-size-note", `${times(manifest.full_model_bytes / model)} smaller than fp32; titles ${size(manifest.files[manifest.games].bytes)} more`);
   const [name, value] = typeof metrics === "object" ? pick(metrics) : ["ndcg@10", null];
   put("fact-metric-label", name.replace("ndcg", "nDCG"));
   put("fact-metric", value === null ? "not measured" : value.toFixed(4));
   put("fact-metric-note", value === null ? `trained on ${dataset.name}` : `${dataset.name}, held-out games`);
   put("fact-technique", manifest.technique);
-  put("fact-technique-note", `embedding ${times(manifest.full_table_bytes / bytes.embedding)} smaller, width ${manifest.dim}, ${bits}`);
+  put("fact-technique-note", `embedding ${times(manifest.full_table_bytes / bytes.embedding)} smaller, ${bits}, width ${manifest.dim}`);
   const of = [
     `Trained on ${dataset.name}`,
     Number.isInteger(dataset.num_users) ? `${dataset.num_users.toLocaleString("en")} users` : "",

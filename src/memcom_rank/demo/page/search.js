@@ -39,6 +39,11 @@ export class TitleSearch {
 }
 
 function judge(entry, wanted, match) {
+  const byWords = judgeWords(entry, wanted, match), whole = judgeWhole(entry, wanted.join(""));
+  return (whole?.score ?? 0) > (byWords?.score ?? 0) ? whole : byWords;
+}
+
+function judgeWords(entry, wanted, match) {
   let score = 0;
   const marks = [];
   for (const typed of wanted) {
@@ -47,7 +52,7 @@ function judge(entry, wanted, match) {
       const here = match(word, typed);
       if (here > best) [best, at] = [here, index];
     });
-    if (at < 0) return squeezed(entry, wanted.join(""));
+    if (at < 0) return null;
     score += best / wanted.length;
     const inside = entry.words[at].indexOf(typed), start = entry.starts[at];
     marks.push(inside < 0 ? [start, start + entry.words[at].length] : [start + inside, start + inside + typed.length]);
@@ -56,9 +61,10 @@ function judge(entry, wanted, match) {
   return { id: entry.id, score: Math.round(score * 20) / 20, marks: marks.sort((a, b) => a[0] - b[0]) };
 }
 
-function squeezed({ id, squeezed: all, initials }, typed) {
+function judgeWhole({ id, squeezed: all, initials }, typed) {
   if (typed.length < 2) return null;
-  if (initials.startsWith(typed)) return { id, score: initials === typed ? 0.75 : 0.6, marks: [] };
+  if (initials === typed && typed.length > 2) return { id, score: 1, marks: [] };
+  if (initials.startsWith(typed)) return { id, score: 0.6, marks: [] };
   if (typed.length < 4 || !all.includes(typed)) return null;
   return { id, score: all.startsWith(typed) ? 0.8 : 0.5, marks: [] };
 }
