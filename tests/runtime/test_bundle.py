@@ -115,6 +115,16 @@ def test_what_changes_later_is_seen(copy):
         read.read("model.onnx")
 
 
+def test_a_change_in_place_is_seen_even_with_its_time_put_back(copy):
+    model = copy / "model.onnx"
+    read, before = open_bundle(copy), model.stat()
+    model.write_bytes(bytes(before.st_size))
+    while model.stat().st_ctime_ns == before.st_ctime_ns or model.stat().st_mtime_ns != before.st_mtime_ns:
+        os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(BundleError, match="changed while it was loaded"):
+        read.check_unchanged("model.onnx")
+
+
 def test_a_file_that_may_not_be_read(copy, monkeypatch):
     def refuse(name, flags):
         raise PermissionError(13, "Permission denied")

@@ -27,6 +27,17 @@ def test_it_ranks_as_loops_do(tmp_path):
         assert (scores_BK[row, len(wanted) :] == -np.inf).all()
 
 
+def test_a_file_is_read_as_onnx_whatever_its_name(tmp_path):
+    (tmp_path / "m.ort").write_bytes(model_bytes())  # a name that means another format to onnxruntime
+    assert OnnxModel(tmp_path / "m.ort", NUM_GAMES, K)(HISTORIES)[0].shape == (len(HISTORIES), K)
+
+
+def test_constants_are_not_folded(tmp_path):
+    options = load(tmp_path, model_bytes())._session.get_session_options()
+    assert options.get_session_config_entry("optimization.disable_specified_optimizers") == "ConstantFolding"
+    assert options.intra_op_num_threads == options.inter_op_num_threads == 1
+
+
 def test_all_games_played(tmp_path):
     ids_BK, scores_BK = load(tmp_path, model_bytes())(np.arange(2, NUM_GAMES + 2)[None])
     assert not ids_BK.any()
