@@ -51,6 +51,7 @@ def visit(browser):
 
     def opened(address, *, faults=False, **options):
         context = browser.new_context(**options)
+        context.set_default_timeout(120_000)  # ms: other tests may have the machine
         contexts.append(context)
         page = context.new_page()
         home = re.match(r"http://127\.0\.0\.1:\d+/", address).group()
