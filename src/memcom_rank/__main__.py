@@ -1,4 +1,4 @@
-"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines|rank`, what is done beside training.
+"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines|rank|demo`, what is done beside training.
 
 Training is `train.py`. Only argparse and such of the standard library is loaded here, so that --help answers at once.
 """
@@ -37,6 +37,14 @@ examples:
 Titles need no capitals, accents or signs, and a part of a title or a small typo will do; own ids of the dataset are
 taken too. A higher score is a better game; scores only order the games of one ranking. Nothing but onnxruntime and
 numpy is needed: pip install --no-deps memcom-rank && pip install onnxruntime numpy
+"""
+_DEMO_EXAMPLES = """\
+examples:
+  python -m memcom_rank demo bundle/                   serves the page on this machine until Ctrl-C
+  python -m memcom_rank demo bundle/ --output site/    writes it as a folder, to host anywhere by https
+
+The page ranks in the browser, with onnxruntime-web; no server sees a history. npm installs that once, into the user's
+cache; from then on pages are built and shown without network.
 """
 _COMPARE_EXAMPLES = """\
 examples:
@@ -100,6 +108,12 @@ def _rank(arguments: argparse.Namespace) -> tuple[str, int]:
     return rank(arguments.bundle, arguments.history, arguments.k), 0
 
 
+def _demo(arguments: argparse.Namespace) -> tuple[str, int]:
+    from memcom_rank.demo_command import demo
+
+    return demo(arguments.bundle, arguments.output, arguments.port), 0
+
+
 def _parser() -> argparse.ArgumentParser:
     raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(
@@ -110,10 +124,12 @@ def _parser() -> argparse.ArgumentParser:
         + _BASELINES_EXAMPLES
         + "\n"
         + _RANK_EXAMPLES
+        + "\n"
+        + _DEMO_EXAMPLES
         + "\nmore: python -m memcom_rank compare --help",
         **raw,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="compare|diff|baselines|rank")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="compare|diff|baselines|rank|demo")
     diff = commands.add_parser(
         "diff",
         help="is one run better than another on the same test users?",
@@ -156,6 +172,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     ranking.add_argument("-k", type=int, default=10, metavar="N", help="how many games (default: %(default)s)")
     ranking.set_defaults(run=_rank)
+    page = commands.add_parser(
+        "demo",
+        help="a page that ranks from a bundle in the browser",
+        description="Serve a page that runs an exported bundle in the browser, or write it as a folder.",
+        epilog=_DEMO_EXAMPLES,
+        **raw,
+    )
+    page.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder that was exported with --format onnx")
+    page.add_argument("--output", type=Path, metavar="SITE", help="write the page to this new folder, serve nothing")
+    page.add_argument("--port", type=int, default=8017, metavar="N", help="0 for any free one (default: %(default)s)")
+    page.set_defaults(run=_demo)
     _add_compare(
         commands.add_parser(
             "compare",

@@ -16,7 +16,7 @@ FLOORS = {
     **dict.fromkeys(("embeddings", "losses", "metrics"), 1),
     **dict.fromkeys(("models", "data", "baselines"), 2),
     "tasks": 3,
-    **dict.fromkeys(("callbacks", "export", "compare"), 4),
+    **dict.fromkeys(("callbacks", "export", "compare", "demo"), 4),
 }
 COMMAND_FLOOR = 5  # the files beside the rooms: cli.py, __main__.py, ...
 APART = "runtime"  # ranks on the device: a copy of this folder must work alone, so that it imports nothing of the house

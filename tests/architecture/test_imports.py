@@ -58,6 +58,7 @@ def loaded_by(module: str, *, absent: tuple[str, ...] = ()) -> set[str]:
         "memcom_rank",
         "memcom_rank.contract.manifest",
         "memcom_rank.compare",
+        "memcom_rank.demo",
         "memcom_rank.runtime",
         "data_prep",
         "data_prep.cli",

@@ -57,6 +57,10 @@ class CheckpointError(MemcomRankError):
     """A checkpoint or run folder is missing, damaged, or does not fit the dataset."""
 
 
+class DemoError(MemcomRankError):
+    """The demo's page cannot be built or served: npm, the folder, the port, or a bundle that browsers do not run."""
+
+
 def diverged() -> ConfigError:
     """Return the error of a model whose scores are NaN."""
     return ConfigError(
