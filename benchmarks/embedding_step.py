@@ -3,10 +3,12 @@
     python benchmarks/embedding_step.py --threads 1 --output benchmarks/results/embedding_step.json
 
 The full table appears in its best formulation too: a comparison with a slow one would flatter compression. The
-formulations take turns within each repeat, so that a busy machine slows all of them alike; medians are reported.
+formulations take turns within each repeat, so that a busy machine slows all of them alike; medians are reported. Every
+technique is there, with its rows in training: those that keep latent floats train a row per id.
 """
 
 import argparse
+import inspect
 import json
 import platform
 import statistics
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, embedding_bag
 
+from memcom_rank import embeddings
 from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, NaiveHash
 
 Step = Callable[[], None]
@@ -127,6 +130,20 @@ FORMULATIONS: dict[str, Callable[[Problem], Step]] = {
     "MEmCom: ours, no bias, fused Adam": lambda p: p.ours(MEmCom(p.num_ids, p.dim, bias=False, target_ratio=p.ratio)),
     "MEmCom: ours, bias, fused Adam": lambda p: p.ours(MEmCom(p.num_ids, p.dim, bias=True, target_ratio=p.ratio)),
     "naive hash: ours, fused Adam": lambda p: p.ours(NaiveHash(p.num_ids, p.dim, target_ratio=p.ratio)),
+}
+ABOVE = ("Full", "MEmCom", "NaiveHash")
+KNOBS = {"MixedPrecision": {"bits": 1}}  # what fits at 16x of width 64
+
+
+def ours(name: str) -> Callable[[Problem], Step]:
+    kind: Callable[..., CompressedEmbedding] = getattr(embeddings, name)
+    return lambda p: p.ours(kind(p.num_ids, p.dim, target_ratio=p.ratio, **KNOBS.get(name, {})))
+
+
+FORMULATIONS |= {
+    f"{name}: ours, fused Adam": ours(name)
+    for name, kind in vars(embeddings).items()
+    if inspect.isclass(kind) and not inspect.isabstract(kind) and name not in ABOVE
 }
 
 

@@ -15,7 +15,7 @@ def test_the_best_full_formulation_sums_the_same_gradient():
 
 
 def test_every_formulation_runs_and_gets_a_line(monkeypatch, capsys):
-    small = "embedding_step.py --num-ids 500 --dim 64 --batch 4 --length 5 --repeats 1"
+    small = "embedding_step.py --num-ids 2000 --dim 64 --batch 4 --length 5 --repeats 1"
     monkeypatch.setattr(sys, "argv", [*small.split(), "--threads", str(torch.get_num_threads())])
     embedding_step.main()
     assert capsys.readouterr().out.count("\n") == 2 + len(embedding_step.FORMULATIONS)
