@@ -1,4 +1,4 @@
-"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines`, what is done beside training.
+"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines|rank`, what is done beside training.
 
 Training is `train.py`. Only argparse is loaded here, so that --help answers at once.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from memcom_rank.contract.errors import MemcomRankError
+from memcom_rank.runtime import RankerError
 
 BASELINES = ("popularity", "ease", "item_knn", "ials", "bpr")
 RUNS = Path("runs")
@@ -27,6 +28,15 @@ examples:
   python -m memcom_rank baselines --data.path data/steam --metric ndcg@20 --seed 1
 
 item_knn, ials and bpr need the package implicit: pip install 'memcom-rank[baselines]'
+"""
+_RANK_EXAMPLES = """\
+examples:
+  python -m memcom_rank rank bundle/ --history "Dota 2" "Portal"
+  python -m memcom_rank rank bundle/ --history dota2 portl -k 3     says what it took each title for
+
+Titles need no capitals, accents or signs, and a part of a title or a small typo will do; own ids of the dataset are
+taken too. A higher score is a better game; scores only order the games of one ranking. Nothing but onnxruntime and
+numpy is needed: pip install --no-deps memcom-rank && pip install onnxruntime numpy
 """
 _COMPARE_EXAMPLES = """\
 examples:
@@ -53,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         text, code = arguments.run(arguments)
         print(text)
-    except MemcomRankError as error:
+    except (MemcomRankError, RankerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return int(code)
@@ -84,15 +94,26 @@ def _compare(arguments: argparse.Namespace) -> tuple[str, int]:
     return compare(arguments.config, vars(arguments), arguments.flags, report=arguments.report)
 
 
+def _rank(arguments: argparse.Namespace) -> tuple[str, int]:
+    from memcom_rank.rank_command import rank
+
+    return rank(arguments.bundle, arguments.history, arguments.k), 0
+
+
 def _parser() -> argparse.ArgumentParser:
     raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     parser = argparse.ArgumentParser(
         prog="python -m memcom_rank",
-        description="Compare techniques, finished runs of train.py, and baselines.",
-        epilog=_DIFF_EXAMPLES + "\n" + _BASELINES_EXAMPLES + "\nmore: python -m memcom_rank compare --help",
+        description="Compare techniques, finished runs of train.py, and baselines; rank games from a bundle.",
+        epilog=_DIFF_EXAMPLES
+        + "\n"
+        + _BASELINES_EXAMPLES
+        + "\n"
+        + _RANK_EXAMPLES
+        + "\nmore: python -m memcom_rank compare --help",
         **raw,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="compare|diff|baselines")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="compare|diff|baselines|rank")
     diff = commands.add_parser(
         "diff",
         help="is one run better than another on the same test users?",
@@ -122,6 +143,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     baselines.add_argument("--seed", type=int, default=0, metavar="N", help="of ials and bpr (default: %(default)s)")
     baselines.set_defaults(run=_baselines)
+    ranking = commands.add_parser(
+        "rank",
+        help="what to play next? Ranks games from a bundle, without torch",
+        description="Rank the games of an exported bundle for somebody who has played some of them.",
+        epilog=_RANK_EXAMPLES,
+        **raw,
+    )
+    ranking.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder that was exported with --format onnx")
+    ranking.add_argument(
+        "--history", nargs="+", required=True, metavar="GAME", help="titles, or own ids of the dataset"
+    )
+    ranking.add_argument("-k", type=int, default=10, metavar="N", help="how many games (default: %(default)s)")
+    ranking.set_defaults(run=_rank)
     _add_compare(
         commands.add_parser(
             "compare",

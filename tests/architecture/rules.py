@@ -19,7 +19,8 @@ FLOORS = {
     **dict.fromkeys(("callbacks", "export", "compare"), 4),
 }
 COMMAND_FLOOR = 5  # the files beside the rooms: cli.py, __main__.py, ...
-APART = "runtime"  # ranks on the device: a copy of this folder must work alone
+APART = "runtime"  # ranks on the device: a copy of this folder must work alone, so that it imports nothing of the house
+APART_IS_SEEN_FROM = 4  # and below this floor nobody needs it
 
 ONLY = {"contract": {"pyarrow"}, APART: {"numpy", "onnxruntime"}}  # beyond the standard library and the room itself
 PURE_TENSORS = ("embeddings", "losses", "metrics", "models", "baselines")
@@ -69,9 +70,11 @@ def _wrong(room: str, used: Import) -> str | None:
     target = used.room()
     if target is None or target == room:
         return None
-    if APART in (room, target):
-        return "the runtime stands apart"
     here, there = FLOORS.get(room, COMMAND_FLOOR), FLOORS.get(target, COMMAND_FLOOR)
+    if room == APART or (target == APART and here < APART_IS_SEEN_FROM):
+        return "the runtime stands apart"
+    if target == APART:
+        return None if used.module == f"{PACKAGE}.{APART}" else "into the insides of the runtime; import its exports"
     if there > here:
         return f"up from floor {here} to floor {there}"
     if there == here == 1:

@@ -74,7 +74,9 @@ def tree(root: Path, files: dict[str, str]) -> Path:
         ("models/a.py", "if TYPE_CHECKING:\n    from memcom_rank.tasks import RankNet", "up from floor 2 to floor 3"),
         ("export/a.py", "from memcom_rank.tasks import RankNet", "export needs models, not tasks"),
         ("runtime/a.py", "from memcom_rank.contract import errors", "stands apart"),
-        ("export/a.py", "from memcom_rank.runtime import rank", "stands apart"),
+        ("runtime/a.py", "import memcom_rank.rank_command", "stands apart"),
+        ("tasks/a.py", "from memcom_rank.runtime import Ranker", "stands apart"),
+        ("export/a.py", "from memcom_rank.runtime.bundle import open_bundle", "insides of the runtime"),
         ("cellar/a.py", "", "room 'cellar' has no floor"),
     ],
 )
@@ -93,7 +95,9 @@ def test_a_wrong_import_is_found(file, text, wanted, tmp_path):
         ("models/a.py", "from memcom_rank.data import Batch"),
         ("models/a.py", "from memcom_rank.models.b import c\nfrom . import b\nimport torch"),
         ("__main__.py", "from memcom_rank.cli import main\nfrom memcom_rank import __version__"),
-        ("runtime/a.py", "from memcom_rank.runtime.b import c"),
+        ("runtime/a.py", "from memcom_rank.runtime.b import c\nfrom .b import d\nfrom . import b"),
+        ("export/a.py", "from memcom_rank.runtime import Ranker"),
+        ("__main__.py", "from memcom_rank.runtime import Ranker"),
     ],
 )
 def test_a_right_import_is_left_alone(file, text, tmp_path):
