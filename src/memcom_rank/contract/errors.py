@@ -57,6 +57,10 @@ class CheckpointError(MemcomRankError):
     """A checkpoint or run folder is missing, damaged, or does not fit the dataset."""
 
 
+class ExportError(MemcomRankError):
+    """A model cannot be exported, or what was exported is beyond the limits of its bits."""
+
+
 def diverged() -> ConfigError:
     """Return the error of a model whose scores are NaN."""
     return ConfigError(
