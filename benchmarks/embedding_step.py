@@ -60,7 +60,7 @@ def full_naive(p: Problem) -> Step:
 
 
 def full_bag(p: Problem) -> Step:
-    table = Full(p.num_ids, p.dim).table_VD
+    table = Full(p.num_ids, p.dim).table.rows_MW
     return p.step(
         lambda: embedding_bag(p.ids_BL, table, mode="sum", per_sample_weights=p.weights_BL, padding_idx=0),
         [table],
@@ -79,7 +79,7 @@ def used_rows(ids_BL: Tensor, weights_BL: Tensor, grad_BD: Tensor) -> tuple[Tens
 
 def full_rowwise(p: Problem) -> Step:
     """The best formulation known: gradients of the used rows only, and one Adagrad state per row."""
-    table_VD = Full(p.num_ids, p.dim).table_VD.detach()
+    table_VD = Full(p.num_ids, p.dim).table().detach()
     squares_V = torch.zeros(p.num_ids)
 
     def run() -> None:
@@ -96,22 +96,22 @@ def full_rowwise(p: Problem) -> Step:
 
 def memcom_naive(p: Problem) -> Step:
     technique = MEmCom(p.num_ids, p.dim, bias=False, target_ratio=p.ratio)
-    scale_V1 = nn.Parameter(technique.scale_V.detach().unsqueeze(1))
+    scale_V1 = nn.Parameter(technique.scale().detach().unsqueeze(1))
 
     def pool() -> Tensor:
-        rows_BLD = embedding((p.ids_BL - 2) % technique.num_rows, technique.rows_MD)
+        rows_BLD = embedding((p.ids_BL - 2) % technique.num_rows, technique.rows.rows_MW)
         return (rows_BLD * embedding(p.ids_BL, scale_V1)).mean(dim=1)
 
-    return p.step(pool, [technique.rows_MD, scale_V1], fused=False)
+    return p.step(pool, [technique.rows.rows_MW, scale_V1], fused=False)
 
 
 def memcom_torch_bag(p: Problem) -> Step:
     technique = MEmCom(p.num_ids, p.dim, bias=False, target_ratio=p.ratio)
 
     def pool() -> Tensor:
-        scale_BL = technique.scale_V.index_select(0, p.ids_BL.view(-1)).view_as(p.ids_BL) * p.weights_BL
+        scale_BL = technique.scale(p.ids_BL) * p.weights_BL
         rows_BL = (p.ids_BL - 2) % technique.num_rows
-        return embedding_bag(rows_BL, technique.rows_MD, mode="sum", per_sample_weights=scale_BL)
+        return embedding_bag(rows_BL, technique.rows.rows_MW, mode="sum", per_sample_weights=scale_BL)
 
     return p.step(pool, list(technique.parameters()), fused=True)
 

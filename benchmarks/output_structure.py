@@ -59,15 +59,15 @@ def drawn(name: str, ratio: float, args: argparse.Namespace) -> tuple[MEmCom, Te
     queries = [(0.5 * randn(1, args.dim)).tanh() for _ in range(args.queries)]
     bias_V = None if bias is None else bias(args.num_ids)
     with torch.no_grad():
-        embedding.scale_V.copy_(scale(args.num_ids))
-        if embedding.bias_V is not None and offset is not None:
-            embedding.bias_V.copy_(offset(args.num_ids))
-        embedding.rows_MD.mul_(gain)
+        embedding.scale.values_N.copy_(scale(args.num_ids))
+        if embedding.bias is not None and offset is not None:
+            embedding.bias.values_N.copy_(offset(args.num_ids))
+        embedding.rows.rows_MW.mul_(gain)
         if gain == 0:  # every dot product is 3, and -3 V is in the bias
             queries = [query_1D.abs() / query_1D.abs().sum() for query_1D in queries]
-            embedding.rows_MD.fill_(3.0)
+            embedding.rows.rows_MW.fill_(3.0)
             assert bias_V is not None
-            bias_V -= 3 * embedding.scale_V
+            bias_V -= 3 * embedding.scale()
     return embedding, bias_V, queries
 
 

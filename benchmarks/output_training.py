@@ -56,9 +56,9 @@ class Problem:
         assert isinstance(embedding, MEmCom)
 
         def loss() -> Tensor:
-            scale_G1 = embedding.scale_V[2:, None]
+            scale_G1 = embedding.scale()[2:, None]
             rounds = -(-len(scale_G1) // embedding.num_rows)
-            table_GD = embedding.rows_MD.repeat(rounds, 1)[: len(scale_G1)] * scale_G1
+            table_GD = embedding.rows().repeat(rounds, 1)[: len(scale_G1)] * scale_G1
             return self._cross_entropy(self.memcom.match.query(embedding, self.history_BL) @ table_GD.T)
 
         return self._train(self.memcom, loss)

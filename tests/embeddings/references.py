@@ -8,22 +8,22 @@ from torch import Tensor
 
 
 def full(state: dict[str, Tensor], i: int) -> Tensor:
-    return state["table_VD"][i]
+    return state["table.rows_MW"][i]
 
 
 def naive_hash(state: dict[str, Tensor], i: int) -> Tensor:
-    num_rows = len(state["rows_MD"])
+    num_rows = len(state["rows.rows_MW"])
     game = i - 2
     while game < 0:  # only the unknown id, 1: the row before row 0 is the last
         game += num_rows
     while game >= num_rows:
         game -= num_rows
-    return state["rows_MD"][game]
+    return state["rows.rows_MW"][game]
 
 
 def memcom(state: dict[str, Tensor], i: int) -> Tensor:
-    vector = naive_hash(state, i) * state["scale_V"][i]
-    return vector + state["bias_V"][i] if "bias_V" in state else vector
+    vector = naive_hash(state, i) * state["scale.values_N"][i]
+    return vector + state["bias.values_N"][i] if "bias.values_N" in state else vector
 
 
 def stored(latent: Tensor, bits: int) -> Tensor:
@@ -37,7 +37,7 @@ def stored(latent: Tensor, bits: int) -> Tensor:
 
 
 def low_bit(state: dict[str, Tensor], i: int, bits: int, dim: int = 8) -> Tensor:
-    row = stored(state["table.latent_MD"][i], bits)
+    row = stored(state["table.rows_MW"][i], bits)
     return torch.cat([row, row.new_zeros(dim - len(row))])
 
 
@@ -49,12 +49,12 @@ def hashed(i: int, number: int, size: int) -> int:
 
 
 def truncated(state: dict[str, Tensor], i: int) -> Tensor:
-    own, *shared = state["rows_MD"].split([len(state["rows_MD"]) - 1, 1])
+    own, *shared = state["rows.rows_MW"].split([len(state["rows.rows_MW"]) - 1, 1])
     return own[i - 2] if 2 <= i < 2 + len(own) else shared[0][0]
 
 
 def frequency_double_hash(state: dict[str, Tensor], i: int, *, own_share: float) -> Tensor:
-    rows = state["rows_MD"]
+    rows = state["rows.rows_MW"]
     hashed_rows = max(round((1 - own_share) * len(rows) / 2), 1)
     while len(rows) - 2 * hashed_rows < 1:
         hashed_rows -= 1
@@ -66,7 +66,7 @@ def frequency_double_hash(state: dict[str, Tensor], i: int, *, own_share: float)
 
 
 def feature_hash(state: dict[str, Tensor], i: int, *, num_hashes: int = 1) -> Tensor:
-    rows = state["rows_MD"]
+    rows = state["rows.rows_MW"]
     one_hot = torch.zeros(len(rows), dtype=rows.dtype)
     for k in range(num_hashes):
         one_hot[hashed(i, 2 * k, len(rows))] += (-1, 1)[hashed(i, 2 * k + 1, 2)]
@@ -74,17 +74,17 @@ def feature_hash(state: dict[str, Tensor], i: int, *, num_hashes: int = 1) -> Te
 
 
 def hash_embedding(state: dict[str, Tensor], i: int) -> Tensor:
-    rows, weights = state["rows_MD"], state["weights_VK"][i]
+    rows, weights = state["rows.rows_MW"], [value[i] for name, value in state.items() if name.startswith("weights.")]
     return sum(weight * rows[hashed(i, k, len(rows))] for k, weight in enumerate(weights))
 
 
 def double_hash(state: dict[str, Tensor], i: int, *, combine: str) -> Tensor:
-    first, second = (state[name] for name in ("first_MD", "second_MD"))
+    first, second = (state[name] for name in ("first.rows_MW", "second.rows_MW"))
     return _combined(first[hashed(i, 0, len(first))], second[hashed(i, 1, len(second))], combine)
 
 
 def quotient_remainder(state: dict[str, Tensor], i: int, *, combine: str) -> Tensor:
-    quotients, remainders = state["first_MD"], state["second_MD"]
+    quotients, remainders = state["first.rows_MW"], state["second.rows_MW"]
     quotient, remainder = 0, i - 1
     while remainder >= len(remainders):
         quotient, remainder = quotient + 1, remainder - len(remainders)
@@ -96,21 +96,21 @@ def _combined(first: Tensor, second: Tensor, combine: str) -> Tensor:
 
 
 def low_rank(state: dict[str, Tensor], i: int) -> Tensor:
-    return sum(factor * row for factor, row in zip(state["factors_VR"][i], state["rows_RD"], strict=True))
+    return sum(factor * row for factor, row in zip(state["factors.rows_MW"][i], state["rows.rows_MW"], strict=True))
 
 
 def reduced_dim(state: dict[str, Tensor], i: int, *, dim: int = 8) -> Tensor:
-    own = state["table_VW"][i]
+    own = state["table.rows_MW"][i]
     return torch.cat([own, torch.zeros(dim - len(own), dtype=own.dtype)])
 
 
 def mixed_dim(state: dict[str, Tensor], i: int) -> Tensor:
     block, place = 0, i - 1
-    while place >= len(state[f"tables.{block}"]):
-        place -= len(state[f"tables.{block}"])
+    while place >= len(state[f"tables.{block}.rows_MW"]):
+        place -= len(state[f"tables.{block}.rows_MW"])
         block += 1
-    own = state[f"tables.{block}"][place]
-    return own @ state[f"widen.{block}"] if f"widen.{block}" in state else own
+    own = state[f"tables.{block}.rows_MW"][place]
+    return own @ state[f"widen.{block}.rows_MW"] if f"widen.{block}.rows_MW" in state else own
 
 
 def mixed_dim_bytes(v: int, e: int, widths: list[int]) -> int:
@@ -120,7 +120,7 @@ def mixed_dim_bytes(v: int, e: int, widths: list[int]) -> int:
 
 
 def mem_rec(state: dict[str, Tensor], i: int, rows_per_id: int = 2, scales_per_id: int = 2) -> Tensor:
-    rows_MD, scales_S = state["rows_MD"], state["scales_S"]
+    rows_MD, scales_S = state["rows.rows_MW"], state["scales.values_N"]
     vector, factor = rows_MD[(i - 2) % len(rows_MD)], scales_S[(i - 2) % len(scales_S)]
     for number in range(1, rows_per_id):
         vector = vector + rows_MD[hashed(i, number, len(rows_MD))]
@@ -130,21 +130,21 @@ def mem_rec(state: dict[str, Tensor], i: int, rows_per_id: int = 2, scales_per_i
 
 
 def learned_hash(state: dict[str, Tensor], i: int) -> Tensor:
-    return state["rows_MD"][state["row_of.codes"][i, 0].item()]
+    return state["rows.rows_MW"][state["row_of.codes"][i, 0].item()]
 
 
 def mec(state: dict[str, Tensor], i: int) -> Tensor:
-    codes, words_NP = state["codes.codes"][i].tolist(), state["words_NP"]
+    codes, words_NP = state["codes.codes"][i].tolist(), state["words.rows_MW"]
     num_codewords = len(words_NP) // len(codes)
     return torch.cat([words_NP[s * num_codewords + code] for s, code in enumerate(codes)])
 
 
 def amtl(state: dict[str, Tensor], i: int, num_values: int) -> Tensor:
     """The price is the lowest of all at which a width changes that is high enough."""
-    rows_MD, ends = state["prefixes.rows_MD"], state["prefixes.ends_P"].tolist()
+    rows_MD, ends = state["table.rows_MW"], state["table.ends_P"].tolist()
     num_rows, dim = rows_MD.shape
     sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
-    networks = [[state[f"prefixes.networks.{n}.{k}.{p}"] for k in (0, 2) for p in ("weight", "bias")] for n in (0, 1)]
+    networks = [[state[f"table.networks.{n}.{k}.{p}"] for k in (0, 2) for p in ("weight", "bias")] for n in (0, 1)]
     logits = []
     for b, end in enumerate(ends):
         rarity = math.log(end) / math.log(num_rows)
@@ -175,7 +175,7 @@ def amtl(state: dict[str, Tensor], i: int, num_values: int) -> Tensor:
 
 
 def mixed_precision(state: dict[str, Tensor], i: int, bits: int) -> Tensor:
-    rows_MD, latent_MD = state["rows_MD"], state["low.latent_MD"]
+    rows_MD, latent_MD = state["table.tables.0.rows_MW"], state["table.tables.1.rows_MW"]
     if i <= len(rows_MD):
         return rows_MD[i - 1]
     return stored(latent_MD[i - 1 - len(rows_MD)], bits)
@@ -193,21 +193,21 @@ def deep_hash(state: dict[str, Tensor], i: int) -> Tensor:
 
 
 def residual_codes(state: dict[str, Tensor], i: int, bits: int) -> Tensor:
-    codes, rows = state["codes.codes"][i].tolist(), state["codebooks.latent_MD"]
+    codes, rows = state["codes.codes"][i].tolist(), state["codebooks.rows_MW"]
     per_book = len(rows) // len(codes)
     vector = sum(stored(rows[book * per_book + code], bits) for book, code in enumerate(codes))
-    return vector * stored(state["scale.latent_MD"][0], 8)[i] if "scale.latent_MD" in state else vector
+    return vector * stored(state["scale.values_N"], 8)[i] if "scale.values_N" in state else vector
 
 
 def residual_memcom(state: dict[str, Tensor], i: int, popular_bits: int, dim: int = 8) -> Tensor:
-    popular, rare = state["popular.latent_MD"], state["rare.latent_MD"]
+    popular, rare = state["residuals.tables.0.rows_MW"], state["residuals.tables.1.rows_MW"]
     if i - 1 < len(popular):
         residual = stored(popular[i - 1], popular_bits)
     else:
         residual = stored(rare[i - 1 - len(popular)], 1)
         residual = torch.cat([residual, residual.new_zeros(dim - len(residual))])
-    shared = stored(state["shared.latent_MD"][state["row_of.codes"][i, 0].item()], 4)
-    return residual + (shared * stored(state["scale.latent_MD"][0], 8)[i] if "scale.latent_MD" in state else shared)
+    shared = stored(state["shared.rows_MW"][state["row_of.codes"][i, 0].item()], 4)
+    return residual + (shared * stored(state["scale.values_N"], 8)[i] if "scale.values_N" in state else shared)
 
 
 def residual_memcom_bytes(v: int, e: int, parts, popular_bits: int = 4, multiplier: bool = True) -> int:

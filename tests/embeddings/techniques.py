@@ -86,14 +86,14 @@ TECHNIQUES = {
         partial(references.low_bit, bits=2),
         lambda v, e, m: -(-v * (e - 1) * 2 // 8) + 2 * v,
         "low_bit",
-        rounded={"table.latent_MD"},
+        rounded={"table.rows_MW"},
     ),
     "LowBit at full width": Row(
         partial(LowBit, bits=4, target_ratio=4),
         partial(references.low_bit, bits=4),
         lambda v, e, m: -(-v * e * 4 // 8) + 2 * v,
         "low_bit",
-        rounded={"table.latent_MD"},
+        rounded={"table.rows_MW"},
     ),
     "Truncated": Row(
         partial(Truncated, target_ratio=3), references.truncated, lambda v, e, m: 4 * m * e, "truncated"
@@ -182,16 +182,16 @@ TECHNIQUES = {
         lambda v, e, m: 4 * m + 6 * min(v - 1, 32),
         "amtl",
         size="num_unmasked",
-        rounded={f"prefixes.networks.{n}.{k}.{p}" for n in (0, 1) for k in (0, 2) for p in ("weight", "bias")},
-        unused=lambda made: {"prefixes.rows_MD": made.dense()[1:] == 0},
-        facts=lambda made: {"num_values": made.prefixes.num_values},
+        rounded={f"table.networks.{n}.{k}.{p}" for n in (0, 1) for k in (0, 2) for p in ("weight", "bias")},
+        unused=lambda made: {"table.rows_MW": made.dense()[1:] == 0},
+        facts=lambda made: {"num_values": made.table.num_values},
     ),
     "MixedPrecision": Row(  # in evaluation: training rounds at random
         partial(evaluating, MixedPrecision, bits=8, target_ratio=2),
         partial(references.mixed_precision, bits=8),
         lambda v, e, m: 4 * m * e + (v - 1 - m) * (e + 2),
         "mixed_precision",
-        rounded={"low.latent_MD"},
+        rounded={"table.tables.1.rows_MW"},
     ),
     "DeepHash": Row(
         partial(DeepHash, num_hashes=5, num_layers=2, target_ratio=1.1),
@@ -205,14 +205,14 @@ TECHNIQUES = {
         partial(references.residual_codes, bits=8),
         lambda v, e, m: 3 * m * (e + 2) + -(-v * 3 * (m - 1).bit_length() // 8) + v + 2,
         "residual_codes",
-        rounded={"codebooks.latent_MD", "scale.latent_MD"},
+        rounded={"codebooks.rows_MW", "scale.values_N"},
     ),
     "ResidualCodes without multiplier": Row(
         partial(ResidualCodes, num_codes=2, bits=2, multiplier=False, target_ratio=9),
         partial(references.residual_codes, bits=2),
         lambda v, e, m: 2 * m * (e * 2 // 8 + 2) + -(-v * 2 * (m - 1).bit_length() // 8),
         "residual_codes",
-        rounded={"codebooks.latent_MD"},
+        rounded={"codebooks.rows_MW"},
     ),
     "ResidualMEmCom": Row(
         partial(ResidualMEmCom, shared_share=0.2, popular_share=0.2, target_ratio=5),
@@ -220,7 +220,7 @@ TECHNIQUES = {
         references.residual_memcom_bytes,
         "residual_memcom",
         size="parts",
-        rounded={f"{part}.latent_MD" for part in ("shared", "popular", "rare", "scale")},
+        rounded={"shared.rows_MW", "residuals.tables.0.rows_MW", "residuals.tables.1.rows_MW", "scale.values_N"},
     ),
     "ResidualMEmCom without multiplier": Row(
         partial(ResidualMEmCom, popular_bits=2, multiplier=False, target_ratio=6),
@@ -228,6 +228,6 @@ TECHNIQUES = {
         partial(references.residual_memcom_bytes, popular_bits=2, multiplier=False),
         "residual_memcom",
         size="parts",
-        rounded={f"{part}.latent_MD" for part in ("shared", "popular", "rare")},
+        rounded={"shared.rows_MW", "residuals.tables.0.rows_MW", "residuals.tables.1.rows_MW"},
     ),
 }  # fmt: skip

@@ -5,7 +5,6 @@ import torch
 
 from memcom_rank.contract.errors import BudgetError
 from memcom_rank.embeddings import Amtl
-from memcom_rank.embeddings.amtl import Prefixes
 
 
 def interactions(counts: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -18,15 +17,10 @@ def test_buckets_are_halvings_of_the_training_count():
     counts = sorted([*range(1, 40), 100, 1000], reverse=True)
     made = Amtl(43, 8, target_ratio=2)
     made.start(*interactions(counts))
-    buckets = made.prefixes.buckets(torch.arange(42)).tolist()
+    buckets = made.table.buckets(torch.arange(42)).tolist()
     assert buckets[0] == buckets[1]  # the unknown id is with the most popular game
     top = math.floor(math.log2(1000))
     assert buckets[1:] == [top - math.floor(math.log2(count)) for count in counts]
-
-
-def test_until_start_buckets_follow_zipfs_law():
-    buckets = Prefixes(100, 4, 200).buckets(torch.arange(100)).tolist()
-    assert buckets[1:] == [math.floor(math.log2(rank)) for rank in range(1, 100)]
 
 
 @pytest.mark.parametrize("ratio", [1.5, 4, 7.2])
@@ -37,11 +31,11 @@ def test_the_budget_holds_and_is_spent_at_every_step(ratio):
     optimizer = torch.optim.Adam(made.parameters(), lr=0.1)
     seen = set()
     for _ in range(6):
-        widths_P, sizes_P = made.prefixes.widths(), made.prefixes.sizes()
+        widths_P, sizes_P = made.table.widths(), made.table.sizes()
         assert ((widths_P >= 1) & (widths_P <= 8)).all()
         assert made.num_bytes <= 500 * 8 * 4 / ratio
         narrow_P = sizes_P[(widths_P < 8) & (sizes_P > 0)]
-        assert made.prefixes.num_values - made.num_unmasked < min(narrow_P.tolist(), default=math.inf)
+        assert made.table.num_values - made.num_unmasked < min(narrow_P.tolist(), default=math.inf)
         seen.add(tuple(widths_P.tolist()))
         optimizer.zero_grad()
         (made(torch.arange(1, 500)) * torch.randn(499, 8)).sum().backward()
@@ -52,17 +46,17 @@ def test_the_budget_holds_and_is_spent_at_every_step(ratio):
 def test_training_widens_what_gains_by_it():
     torch.manual_seed(0)
     made = Amtl(130, 8, target_ratio=2.5)
-    rare = made.prefixes.buckets(torch.arange(129)) >= 6
+    rare = made.table.buckets(torch.arange(129)) >= 6
     wanted_VD = torch.randn(129, 8) * torch.where(rare, 3.0, 0.1)[:, None]
     with torch.no_grad():
-        made.prefixes.rows_MD.copy_(wanted_VD / 2)  # right at a width of 2
-    optimizer = torch.optim.Adam(made.prefixes.networks.parameters(), lr=0.02)
-    before = made.prefixes.widths()[6]
+        made.table.rows_MW.copy_(wanted_VD / 2)  # right at a width of 2
+    optimizer = torch.optim.Adam(made.table.networks.parameters(), lr=0.02)
+    before = made.table.widths()[6]
     for _ in range(60):
         optimizer.zero_grad()
         (made(torch.arange(1, 130)) - wanted_VD).square().sum().backward()
         optimizer.step()
-    assert made.prefixes.widths()[6] > before
+    assert made.table.widths()[6] > before
 
 
 def test_what_is_stored_makes_every_vector_again():
@@ -70,9 +64,9 @@ def test_what_is_stored_makes_every_vector_again():
     made = Amtl(60, 8, target_ratio=2)
     made.start(*interactions([1 + 300 // rank for rank in range(1, 59)]))
     stored = made.at_rest()
-    assert set(stored) == {"prefixes.values", "prefixes.ends", "prefixes.widths"}
-    values = stored["prefixes.values"].tolist()
-    ends, widths = stored["prefixes.ends"].tolist(), stored["prefixes.widths"].tolist()
+    assert set(stored) == {"table.values", "table.ends", "table.widths"}
+    values = stored["table.values"].tolist()
+    ends, widths = stored["table.ends"].tolist(), stored["table.widths"].tolist()
     for row in range(59):
         width = widths[next(bucket for bucket, end in enumerate(ends) if row < end)]
         vector, values = values[:width] + [0.0] * (8 - width), values[width:]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
+from memcom_rank.embeddings.bag import distinct, pool_made, scores_of_bags, weighted_bag
 
 
 def slow_bag(table_MD, rows_BL, weights_BL):
@@ -81,3 +81,23 @@ def test_a_table_of_no_columns_gives_bags_of_no_columns(threads, dtype):
     assert pooled_B0.shape == (40, 0)
     assert table_M0.grad.shape == (5, 0)
     assert not weights_BL.grad.any()
+
+
+def test_distinct_ids_and_their_places_make_the_ids_again():
+    ids_BL = torch.tensor([[7, 0, 7], [2, 2, 9]])
+    ids_U, places_BL = distinct(ids_BL)
+    assert ids_U.tolist() == [0, 2, 7, 9]
+    assert places_BL.dtype == torch.int32
+    assert torch.equal(ids_U[places_BL], ids_BL)
+
+
+def test_an_export_takes_ids_as_they_come_for_any_number_of_them():
+    class Doubled(torch.nn.Module):
+        def forward(self, ids_BL, weights_BL):
+            return pool_made(lambda ids_U: 2.0 * ids_U[:, None], ids_BL, weights_BL)
+
+    dynamic = {0: torch.export.Dim("users"), 1: torch.export.Dim("games")}
+    example = torch.tensor([[1, 1, 2], [3, 0, 1]]), torch.ones(2, 3)
+    exported = torch.export.export(Doubled(), example, dynamic_shapes=(dynamic, dynamic)).module()
+    ids_BL, weights_BL = torch.randint(0, 9, (4, 6)), torch.randn(4, 6)
+    torch.testing.assert_close(exported(ids_BL, weights_BL), Doubled()(ids_BL, weights_BL))

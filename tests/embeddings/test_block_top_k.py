@@ -129,8 +129,8 @@ def test_few_games_are_scored(monkeypatch):
     num_ids = 20_000
     embedding = MEmCom(num_ids, 16, target_ratio=6)
     with torch.no_grad():
-        embedding.scale_V.add_(0.3 * torch.randn(num_ids))
-        embedding.bias_V.add_(0.02 * torch.randn(num_ids))
+        embedding.scale.values_N.add_(0.3 * torch.randn(num_ids))
+        embedding.bias.values_N.add_(0.02 * torch.randn(num_ids))
     index = BlockTopK(embedding, -torch.arange(1.0, num_ids + 1).log())
     opened = []
     plain = index._open
@@ -166,10 +166,10 @@ def test_a_diverged_model_is_refused(where):
     if where == "query":
         queries_BD[1, 0] = torch.nan
     elif where == "scale":
-        embedding.scale_V.data[150] = torch.nan
+        embedding.scale.values_N.data[150] = torch.nan
     else:  # an infinite score, and a bias that turns it to NaN; the block's bound is infinite
-        embedding.scale_V.data[150], bias_V[150] = torch.inf, -torch.inf
-        queries_BD[0] = embedding.rows_MD[embedding.linear_form().row_V[150]]
+        embedding.scale.values_N.data[150], bias_V[150] = torch.inf, -torch.inf
+        queries_BD[0] = embedding.rows.rows_MW[embedding.linear_form().row_V[150]]
     with pytest.raises(ConfigError, match="diverged"):
         BlockTopK(embedding, bias_V)(queries_BD, torch.zeros(2, 1).long(), 3)
 

@@ -22,7 +22,7 @@ def test_half_the_width_doubles_the_rows():
 def test_the_halves_come_from_their_own_tables():
     joined = DoubleHash(50, 8, combine="concat", target_ratio=2)
     with torch.no_grad():
-        joined.first_MD.zero_()
+        joined.first.rows_MW.zero_()
     assert (joined.dense()[:, :4] == 0).all()
     assert (joined.dense()[1:, 4:] != 0).all()
 

@@ -8,9 +8,9 @@ from memcom_rank.embeddings import FrequencyDoubleHash
 def test_popular_games_have_their_own_row_and_rare_ones_two():
     made = FrequencyDoubleHash(200, 8, own_share=0.5, budget_bytes=40 * 8 * 4)
     assert (made.num_own, made.num_hashed) == (20, 10)
-    assert torch.equal(made(torch.arange(2, 22)), made.rows_MD[:20])
+    assert torch.equal(made(torch.arange(2, 22)), made.rows.rows_MW[:20])
     with torch.no_grad():
-        made.rows_MD[:20].zero_()
+        made.rows.rows_MW[:20].zero_()
     table_VD = made.dense()
     assert (table_VD[2:22] == 0).all()
     assert (table_VD[22:] != 0).any(dim=1).all()

@@ -8,7 +8,7 @@ from memcom_rank.embeddings import HashEmbedding
 def test_the_first_step_is_a_plain_sum_of_hashes():
     made = HashEmbedding(100, 8, num_hashes=3, target_ratio=2)
     rows = made._rows(torch.arange(1, 100, dtype=torch.int32))
-    torch.testing.assert_close(made.dense()[1:], made.rows_MD[rows].sum(dim=1) / 3**0.5)
+    torch.testing.assert_close(made.dense()[1:], made.rows.rows_MW[rows].sum(dim=1) / 3**0.5)
 
 
 def test_games_that_share_all_rows_weigh_them_differently():
@@ -16,7 +16,8 @@ def test_games_that_share_all_rows_weigh_them_differently():
     assert made.num_rows == 3
     assert len(made.dense()[1:].unique(dim=0)) <= 9
     with torch.no_grad():
-        made.weights_VK.add_(torch.randn(300, 2))
+        for weights in made.weights:
+            weights.values_N.add_(torch.randn(300))
     assert len(made.dense()[1:].unique(dim=0)) == 299
 
 

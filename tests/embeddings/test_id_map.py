@@ -16,6 +16,8 @@ def test_numbers_come_back_by_id_and_from_rest():
     made.set(codes_VK)
     ids = torch.tensor([[4, 0], [10, 4]])
     assert torch.equal(made(ids), codes_VK[ids].int())
+    assert torch.equal(torch.cat(made.split(4, 1)), codes_VK[1:].int())
+    assert [len(part) for part in made.split(4, 1)] == [4, 4, 2]
     packed = made.at_rest()["codes"]
     assert packed.nbytes == IdMap.bytes_of(11, 5, columns=3) == -(-11 * 3 * 3 // 8)
     assert torch.equal(unpack(packed, 3, 33).view(11, 3), codes_VK)

@@ -22,7 +22,7 @@ def test_games_of_the_same_users_share_a_row_and_no_other_games_do():
 def test_only_the_map_is_learned_ahead():
     torch.manual_seed(0)
     before = LearnedHash(22, 8, num_factors=4, target_ratio=3)
-    assert torch.equal(started(target_ratio=3).rows_MD, before.rows_MD)
+    assert torch.equal(started(target_ratio=3).rows(), before.rows())
 
 
 def test_ids_that_nobody_has_stay_where_the_modulo_put_them():

@@ -25,4 +25,4 @@ def test_the_ratio_ceiling():
 def test_a_score_takes_a_product_of_narrow_vectors():
     thin = LowRank(100, 16, target_ratio=4)
     assert thin.project(torch.randn(2, 16)).shape == (2, 3)
-    assert (thin.factors_VR[0] == 0).all()
+    assert (thin.factors()[0] == 0).all()

@@ -30,12 +30,12 @@ def test_codes_differ_by_seed_and_not_without():
 
 def test_codes_stay_and_codebooks_train():
     made = started()
-    codes, words = made.codes.codes.clone(), made.words_NP.detach().clone()
+    codes, words = made.codes.codes.clone(), made.words().detach().clone()
     optimizer = torch.optim.Adam(made.parameters(), lr=0.1)
     made(torch.arange(1, 22)).square().sum().backward()
     optimizer.step()
     assert torch.equal(made.codes.codes, codes)
-    assert not torch.equal(made.words_NP, words)
+    assert not torch.equal(made.words(), words)
 
 
 def test_few_codewords_make_many_vectors():

@@ -11,21 +11,21 @@ def test_games_of_a_row_are_told_apart_without_a_number_per_game():
     table_VD = made.dense()
     assert len(table_VD.unique(dim=0)) > 450  # of the 625 pairs of rows
     with torch.no_grad():
-        made.scales_S.uniform_(0.5, 1.5)
+        made.scales.values_N.uniform_(0.5, 1.5)
     assert len(made.dense().unique(dim=0)) > 950
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.9])
 def test_scalars_get_their_share_of_the_bytes(share):
     made = MemRec(100_000, 16, scale_share=share, target_ratio=100)
-    scalars = len(made.scales_S) * 4 / made.num_bytes
+    scalars = made.num_scales * 4 / made.num_bytes
     assert scalars == pytest.approx(share, abs=0.01)
     assert 100 <= made.ratio < 101
 
 
 def test_neither_table_outgrows_the_catalogue():
     made = MemRec(10, 4, scale_share=0.9, budget_bytes="1MB")
-    assert (made.num_rows, len(made.scales_S)) == (9, 9)
+    assert (made.num_rows, made.num_scales) == (9, 9)
 
 
 @pytest.mark.parametrize("knobs", [{"num_hashes": 0}, {"num_scale_hashes": 0}, {"scale_share": 1}])

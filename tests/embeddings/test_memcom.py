@@ -8,7 +8,7 @@ from memcom_rank.embeddings import MEmCom, NaiveHash
 def test_the_first_step_equals_naive_hashing(bias):
     memcom = MEmCom(100, 8, bias=bias, target_ratio=2)
     hashed = NaiveHash(100, 8, budget_bytes=memcom.num_rows * 8 * 4)
-    hashed.load_state_dict({"rows_MD": memcom.rows_MD.detach()})
+    hashed.load_state_dict({"rows.rows_MW": memcom.rows().detach()})
     assert torch.equal(memcom.dense(), hashed.dense())
 
 

@@ -10,7 +10,7 @@ def test_popular_ids_are_exact_and_the_rest_is_what_is_stored():
     made = MixedPrecision(100, 16, bits=2, target_ratio=6).eval()
     num_popular = made.num_rows
     assert 0 < num_popular < 98
-    assert torch.equal(made(torch.arange(1, num_popular + 1)), made.rows_MD)
+    assert torch.equal(made(torch.arange(1, num_popular + 1)), made.table.tables[0]())
     for row_D in made(torch.arange(num_popular + 1, 100)):
         assert len(row_D.unique()) <= 4
     assert torch.equal(made.dense(), made.dense())
@@ -21,8 +21,8 @@ def test_training_rounds_at_random_and_right_on_average(side):
     torch.manual_seed(0)
     made = MixedPrecision(20, 8, bits=4, target_ratio=3)
     with torch.no_grad():
-        made.low.latent_MD.clamp_(-0.7, 0.7)  # inside the levels, whose ends have one neighbour
-    exact_VD = torch.cat([torch.zeros(1, 8), made.rows_MD, made.low.latent_MD])
+        made.table.tables[1].rows_MW.clamp_(-0.7, 0.7)  # inside the levels, whose ends have one neighbour
+    exact_VD = torch.cat([torch.zeros(1, 8), made.table.tables[0](), made.table.tables[1].rows_MW])
     draws = [made.dense() if side == "pool" else made.score(torch.eye(8)).T for _ in range(400)]
     assert not torch.equal(draws[0], draws[1])
     torch.testing.assert_close(torch.stack(draws).mean(0), exact_VD, rtol=0, atol=0.03)

@@ -28,8 +28,9 @@ def test_every_technique_of_the_room_is_exported():
     assert {kind for kind in final if not inspect.isabstract(kind)} == set(EXPORTED.values())
     modules = {path.stem for path in Path(room.__file__).parent.glob("*.py")}
     assert {kind.__module__.rsplit(".", 1)[1] for kind in EXPORTED.values()} == modules - {
-        "__init__", "base", "bag", "block_top_k", "budget", "clustering", "hashing", "id_map", "product_codes",
-        "quantise", "row_pair", "row_sum", "shared_rows", "spread", "top_k"
+        "__init__", "base", "bag", "block_top_k", "budget", "clustering", "hashing", "id_map", "low_bit_rows",
+        "low_bit_scalars", "own_rows", "prefixes", "product_codes", "quantise", "row_pair", "row_sum", "shared_rows",
+        "spread", "stacked_rows", "tables", "top_k"
     }  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def test_knobs_can_be_turned_on_the_command_line():
     flag = "--model.init_args.embedding.init_args"
     made = build(f"--config={OVERLAYS / 'memcom.yaml'}", f"{flag}.bias=false", f"{flag}.target_ratio=8")
     assert isinstance(made, MEmCom)
-    assert made.bias_V is None
+    assert made.bias is None
     assert 8 <= made.ratio < 9
 
 

@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.quantise import STEPS, LowBitRows, dequantise, pack, packed_bytes, quantise, rounded, unpack
+from memcom_rank.embeddings.quantise import STEPS, best_step, dequantise, pack, packed_bytes, quantise, rounded, unpack
 
 BITS = pytest.mark.parametrize("bits", STEPS)
 
@@ -55,45 +54,29 @@ def test_gradients_pass_straight_through(bits):
     torch.testing.assert_close(latent_ND.grad, weights_ND)
 
 
-@BITS
-def test_what_is_trained_is_what_is_stored(bits):
-    torch.manual_seed(0)
-    table = LowBitRows(7, 5, bits)
-    stored = table.at_rest()
-    codes_MD = unpack(stored["codes"], bits, 35).view(7, 5)
-    torch.testing.assert_close(dequantise(codes_MD, stored["step"][:, None], bits), table(), rtol=1e-6, atol=1e-6)
-    assert sum(tensor.nbytes for tensor in stored.values()) == LowBitRows.bytes_of(7, 5, bits)
-    rows_N = torch.tensor([3, 3, 0])
-    torch.testing.assert_close(table(rows_N), table()[rows_N])
-
-
 def test_a_row_of_zeros_and_one_of_huge_values_stay_finite():
     values = torch.stack([torch.zeros(4), torch.full((4,), 1e30)])
     assert rounded(values, 2).isfinite().all()
     assert rounded(values, 2)[0].abs().max() < 1e-4
 
 
-def test_other_bits_are_refused():
-    with pytest.raises(ConfigError, match="bits is 5"):
-        LowBitRows(3, 4, 5)
-
-
 @BITS
-def test_rounding_at_random_is_to_a_neighbour_and_right_on_average(bits):
+def test_rounding_with_noise_is_to_a_neighbour_and_right_on_average(bits):
     torch.manual_seed(0)
     values = torch.linspace(-1, 1, 41)[None]
     nearest, _ = quantise(values, bits)
     step = quantise(values, bits)[1].float()
     inside = values.abs() < (2**bits - 1) / 2 * step
-    draws = torch.stack([quantise(values, bits, stochastic=True)[0] for _ in range(2000)])
+    draws = torch.stack([quantise(values, bits, torch.rand_like(values) - 0.5)[0] for _ in range(2000)])
     assert (draws.int() - nearest.int()).abs().max() == 1
     mean = dequantise(draws.float().mean(0), step, bits)
     torch.testing.assert_close(mean[inside], values[inside], rtol=0, atol=0.07 * step.item())
 
 
-def test_only_training_rounds_at_random_and_only_if_asked():
-    for stochastic in (False, True):
-        table = LowBitRows(6, 40, 4, stochastic=stochastic)
-        assert torch.equal(table(), table()) is not stochastic
-        table.eval()
-        assert torch.equal(table(), rounded(table.latent_MD, 4))
+@BITS
+def test_values_can_be_rounded_with_the_step_of_others(bits):
+    values_D = torch.randn(40, generator=torch.Generator().manual_seed(0))
+    codes_D, step_1 = quantise(values_D, bits)
+    assert torch.equal(best_step(values_D, bits), step_1)
+    assert torch.equal(quantise(values_D[:3], bits, step=step_1)[0], codes_D[:3])
+    torch.testing.assert_close(rounded(values_D[:3], bits, step=step_1), dequantise(codes_D, step_1, bits)[:3])

@@ -17,7 +17,7 @@ def test_no_two_ids_have_the_same_vector(combine, num_ids):
 
 def test_the_larger_of_the_two_tables_holds_remainders():
     made = QuotientRemainder(1001, 8, budget_bytes=110 * 8 * 4)
-    assert (len(made.first_MD), len(made.second_MD)) == (10, 100)
+    assert (made.first.num_rows, made.second.num_rows) == (10, 100)
     assert made.num_rows == 100
 
 
@@ -37,7 +37,7 @@ def test_what_goes_further_is_named():
 
 def test_a_budget_for_a_row_per_id_leaves_one_quotient():
     made = QuotientRemainder(50, 8, budget_bytes="1MB")
-    assert (len(made.first_MD), len(made.second_MD)) == (1, 49)
+    assert (made.first.num_rows, made.second.num_rows) == (1, 49)
     assert made.ratio == 1
 
 

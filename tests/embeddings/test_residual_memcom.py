@@ -17,13 +17,13 @@ def test_every_part_gets_its_share(ratio):
     rows = sum(kept.values())
     wanted = {"shared": 0.1, "popular": 0.25, "rare": 0.65}
     assert {part: size / rows for part, size in kept.items()} == pytest.approx(wanted, abs=0.06)  # steps are uneven
-    assert made.rare.width < 256
+    assert made.residuals.tables[1].width < 256
 
 
 def test_once_the_rare_are_full_games_become_popular():
     made = ResidualMEmCom(5000, 256, target_ratio=12)
-    assert made.rare.width == 256
-    assert made.num_popular > 0.25 * made.num_bytes / 130 + 100
+    assert made.residuals.tables[1].width == 256
+    assert made.residuals.tables[0].num_rows > 0.25 * made.num_bytes / 130 + 100
     assert made.num_bytes > 0.999 * made.full_bytes / 12
 
 

@@ -22,7 +22,7 @@ class Grid(RowPair):
 )
 def test_every_pair_of_rows_makes_a_vector(combine, together):
     grid = Grid(combine)
-    wanted = [together(grid.first_MD[f], grid.second_MD[s]) for f in range(3) for s in range(4)]
+    wanted = [together(grid.first()[f], grid.second()[s]) for f in range(3) for s in range(4)]
     torch.testing.assert_close(grid.dense()[1:], torch.stack(wanted))
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from memcom_rank.embeddings.bag import scores_of_bags
-from memcom_rank.embeddings.base import initial_rows
 from memcom_rank.embeddings.row_sum import RowSum
+from memcom_rank.embeddings.tables import Rows
 
 
 @pytest.mark.parametrize(("tall", "terms"), [(5, 3), (1, 1), (0, 2)])
@@ -30,7 +30,7 @@ class Neighbours(RowSum):
 
     def __init__(self, num_ids, dim):
         super().__init__(num_ids, dim)
-        self.rows_MD = initial_rows(num_ids, dim)
+        self.rows = Rows(num_ids, dim)
 
     def _rows(self, ids_N):
         return torch.stack([ids_N, (ids_N - 1).clamp(min=0)], 1)
@@ -42,7 +42,7 @@ class Neighbours(RowSum):
 
 def test_vectors_are_weighted_sums_of_rows():
     made = Neighbours(9, 4)
-    torch.testing.assert_close(made.dense()[1:], made.rows_MD[1:] - 2 * made.rows_MD[:-1])
+    torch.testing.assert_close(made.dense()[1:], made.rows()[1:] - 2 * made.rows()[:-1])
 
 
 def test_weights_of_all_tiles_are_taken_at_once():

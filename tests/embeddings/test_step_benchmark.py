@@ -8,10 +8,10 @@ from memcom_rank.embeddings import Full
 
 def test_the_best_full_formulation_sums_the_same_gradient():
     full, ids_BL, weights_BL, grad_BD = Full(20, 3), torch.randint(2, 20, (4, 6)), torch.rand(4, 6), torch.randn(4, 3)
-    (full.table_VD[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1).backward(grad_BD)
+    (full.table()[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1).backward(grad_BD)
     used_U, grad_UD = embedding_step.used_rows(ids_BL, weights_BL, grad_BD)
     assert used_U.tolist() == sorted(set(ids_BL.flatten().tolist()))
-    torch.testing.assert_close(torch.zeros(20, 3).index_copy(0, used_U, grad_UD), full.table_VD.grad)
+    torch.testing.assert_close(torch.zeros(20, 3).index_copy(0, used_U, grad_UD), full.table().grad)
 
 
 def test_every_formulation_runs_and_gets_a_line(monkeypatch, capsys):

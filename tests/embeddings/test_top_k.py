@@ -9,7 +9,7 @@ from tests.embeddings.references import best_games
 
 def full(rows) -> Full:
     made = Full(len(rows), len(rows[0]))
-    made.load_state_dict({"table_VD": torch.tensor(rows)})
+    made.load_state_dict({"table.rows_MW": torch.tensor(rows)})
     return made
 
 
@@ -20,7 +20,7 @@ def test_a_scan_equals_sorting_all_scores_whatever_the_tiles(monkeypatch, size, 
     monkeypatch.setattr(top_k, "MAX_SCORES", size * 4)
     embedding, bias_V = Full(23, 3), torch.randn(23).round()
     with torch.no_grad():
-        embedding.table_VD.round_()  # whole numbers tie often
+        embedding.table.rows_MW.round_()  # whole numbers tie often
     queries_BD, seen_BL = torch.randn(4, 3).round(), torch.randint(0, 23, (4, 6))
     ids_Bk, scores_Bk = ScanTopK(embedding, bias_V)(queries_BD, seen_BL, k)
     wanted_ids_Bk, wanted_Bk = best_games(embedding.score(queries_BD) + bias_V, seen_BL, k)

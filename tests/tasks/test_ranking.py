@@ -52,8 +52,8 @@ def test_prediction_is_the_best_unseen_games(folder, kind):
 def test_gradients_can_be_clipped(folder, precision, kind):
     still = fitted(folder, model=task(kind=kind), precision=precision, gradient_clip_val=1e-12, max_epochs=1)
     free = fitted(folder, model=task(kind=kind), precision=precision, max_epochs=1)
-    start = task(kind=kind).state_dict()["ranker.embedding.rows_MD"]
-    moved = [(weights(made)["ranker.embedding.rows_MD"] - start).norm() for made in (still, free)]
+    start = task(kind=kind).state_dict()["ranker.embedding.rows.rows_MW"]
+    moved = [(weights(made)["ranker.embedding.rows.rows_MW"] - start).norm() for made in (still, free)]
     assert moved[0] < 0.01 * moved[1]
 
 

@@ -7,6 +7,7 @@ place's bag. So the places are sorted by row and summed by the same fast kernel,
 rows one by one: a good third less time on a CPU. Bags of one take half the time of a gather.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -39,6 +40,24 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
     """
     scores_TB = weighted_bag(dots_BM.T.to(weights_TL.dtype).contiguous(), rows_TL, weights_TL)
     return scores_TB.T.contiguous()  # what follows would be slow on columns
+
+
+def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+    """Sum over L vectors that are made from ids [U] -> [U, D], each distinct id's once, times their weights."""
+    ids_U, places_BL = distinct(ids_BL)
+    vectors_UD = vectors(ids_U).to(weights_BL.dtype)  # a network makes them in bf16 under autocast
+    return weighted_bag(vectors_UD, places_BL, weights_BL)
+
+
+def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct ids [U], and where among them each id is: int32, the shape of `ids`.
+
+    An exported graph takes all ids as they come: how many are distinct would be a shape that depends on values.
+    """
+    if torch.compiler.is_exporting():
+        return ids.reshape(-1), torch.arange(ids.numel(), dtype=torch.int32, device=ids.device).view(ids.shape)
+    ids_U, places = torch.unique(ids, return_inverse=True)
+    return ids_U, places.int()
 
 
 class _WeightedBag(torch.autograd.Function):

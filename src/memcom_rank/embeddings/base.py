@@ -5,7 +5,6 @@ histories and scores of the whole catalogue. The padding id is the zero vector a
 """
 
 import abc
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -14,25 +13,18 @@ from torch.nn.functional import pad
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import pool_made
+from memcom_rank.embeddings.tables import Stored, Tile
 
 FP32_BYTES = 4
-
-
-class Stored(nn.Module, abc.ABC):
-    """A part of a technique that says itself what must be stored of it."""
-
-    @abc.abstractmethod
-    def at_rest(self) -> dict[str, Tensor]:
-        """Return all that must be stored, as it is stored, by name."""
 
 
 class CompressedEmbedding(nn.Module, abc.ABC):
     """A map from `num_ids` ids to vectors of width `dim`, stored in fewer bytes than a full table.
 
-    A technique implements `_pool`, `project` and `tiles`; one without a structure to use is a `LookupEmbedding`. What
-    must be stored is a parameter or a persistent buffer, or lies in a part that says so itself (`Stored`); what can be
-    computed again is neither, or a non-persistent buffer.
+    A technique implements `_pool`, `project` and `tiles`; one without a structure to use is a `LookupEmbedding`. Its
+    numbers lie in parts (`tables.py`). What must be stored is a parameter or a persistent buffer, or lies in a part
+    that says so itself (`Stored`); what can be computed again is neither, or a non-persistent buffer.
 
     Args:
         num_ids: size of the vocabulary, padding and unknown included.
@@ -52,17 +44,19 @@ class CompressedEmbedding(nn.Module, abc.ABC):
             )
         self.num_ids = num_ids
         self.dim = dim
+        self.like: Tensor  # of the type and on the device that the technique computes with, also without parameters
+        self.register_buffer("like", torch.zeros(()), persistent=False)
 
     @abc.abstractmethod
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """Sum vectors over L, each times its weight: int32 ids, weights of the parameters' type, 0 at padding."""
+        """Sum vectors over L, each times its weight: int32 ids, weights of the technique's type, 0 at padding."""
 
     @abc.abstractmethod
     def project(self, queries_BD: Tensor) -> Tensor:
         """Do what is done once for a query, whatever the ids: [B, dim] -> [B, S], e.g. products with shared rows."""
 
     @abc.abstractmethod
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """Return what makes of projected queries [B, S] the scores [B, size] of each `size` ids in turn.
 
         From id 1 on, the last tile has the rest. A tile can be made again, and gradients of all tiles together take
@@ -88,7 +82,7 @@ class CompressedEmbedding(nn.Module, abc.ABC):
 
         Padding adds nothing, whatever its weight (also infinite or nan), and gets no gradient.
         """
-        weights_BL = weights_BL.to(next(self.parameters()).dtype).masked_fill(ids_BL == PADDING_ID, 0.0)
+        weights_BL = weights_BL.to(self.like.dtype).masked_fill(ids_BL == PADDING_ID, 0.0)
         return self._pool(ids_BL.int(), weights_BL)  # int32: half the memory traffic of ids
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -99,9 +93,13 @@ class CompressedEmbedding(nn.Module, abc.ABC):
         ids_N1 = ids.reshape(-1, 1)
         return self.pool(ids_N1, torch.ones_like(ids_N1)).reshape(*ids.shape, self.dim)
 
+    def _ids(self, size: int) -> tuple[Tensor, ...]:
+        """Return the ids of each tile: int32, from 1 on, `size` in turn."""
+        return torch.split(torch.arange(1, self.num_ids, dtype=torch.int32, device=self.like.device), size)
+
     def dense(self) -> Tensor:
         """Return every vector as one table [num_ids, dim]: for tests, exports and small catalogues."""
-        return self.forward(torch.arange(self.num_ids, device=next(self.parameters()).device))
+        return self.forward(torch.arange(self.num_ids, device=self.like.device))
 
     def at_rest(self) -> dict[str, Tensor]:
         """Return all that must be stored, as it is stored, by name: what an artifact holds and `num_bytes` counts.
@@ -150,25 +148,9 @@ class LookupEmbedding(CompressedEmbedding):
         """See the base: nothing."""
         return queries_BD
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base."""
-        ids_V = torch.arange(1, self.num_ids, dtype=torch.int32, device=next(self.parameters()).device)
-        return [partial(self._tile, ids_T) for ids_T in torch.split(ids_V, size)]
+        return [partial(self._tile, ids_T) for ids_T in self._ids(size)]
 
     def _tile(self, ids_T: Tensor, queries_BD: Tensor) -> Tensor:
         return queries_BD @ self._vectors(ids_T).T
-
-
-def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-    """Sum over L vectors that are made from ids [U] -> [U, dim], each distinct id's once, times their weights."""
-    ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
-    vectors_UD = vectors(ids_U).to(weights_BL.dtype)  # a network makes them in bf16 under autocast
-    return weighted_bag(vectors_UD, places_BL.int(), weights_BL)
-
-
-def initial_rows(num_rows: int, dim: int) -> nn.Parameter:
-    """Return a trainable [num_rows, dim] table, normal with standard deviation dim^-1/2: rows of norm about 1.
-
-    Every technique starts from it, so that a comparison does not measure initial scales.
-    """
-    return nn.Parameter(torch.randn(num_rows, dim) * dim**-0.5)

@@ -88,7 +88,7 @@ class DeepHash(LookupEmbedding):
         self.register_buffer("constants_3K", constants_K3.T.contiguous(), persistent=False)
 
     def _vectors(self, ids_N: Tensor) -> Tensor:
-        vectors_ND: Tensor = self.network(self._hashes(ids_N).to(next(self.parameters()).dtype))
+        vectors_ND: Tensor = self.network(self._hashes(ids_N).to(self.like.dtype))
         return vectors_ND
 
     def _hashes(self, ids_N: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import hash_constants, polynomial_hash
 from memcom_rank.embeddings.row_sum import RowSum
+from memcom_rank.embeddings.tables import Rows
 
 
 @final
@@ -56,7 +57,7 @@ class FeatureHash(RowSum):
             full_bytes=self.full_bytes,
             smaller={},
         )
-        self.rows_MD = initial_rows(self.num_rows, dim)
+        self.rows = Rows(self.num_rows, dim)
         self._bucket_hashes = [hash_constants(2 * k) for k in range(num_hashes)]
         self._sign_hashes = [hash_constants(2 * k + 1) for k in range(num_hashes)]
 
@@ -65,4 +66,4 @@ class FeatureHash(RowSum):
 
     def _weights(self, ids_N: Tensor) -> Tensor:
         bits_NK = torch.stack([polynomial_hash(ids_N, constants, 2) for constants in self._sign_hashes], 1)
-        return (2 * bits_NK - 1).to(self.rows_MD.dtype) / sqrt(len(self._sign_hashes))
+        return (2 * bits_NK - 1).to(self.like.dtype) / sqrt(len(self._sign_hashes))

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import hash_constants, modulo, polynomial_hash
 from memcom_rank.embeddings.row_sum import RowSum
+from memcom_rank.embeddings.tables import Rows
 
 
 @final
@@ -59,9 +60,9 @@ class FrequencyDoubleHash(RowSum):
         )
         self.num_hashed = min(max(round((1 - own_share) * self.num_rows / 2), 1), (self.num_rows - 1) // 2)
         self.num_own = self.num_rows - 2 * self.num_hashed
-        self.rows_MD = initial_rows(self.num_rows, dim)
+        self.rows = Rows(self.num_rows, dim)
         with torch.no_grad():
-            self.rows_MD[self.num_own :] *= 0.5**0.5  # so that the sum of two has norm 1
+            self.rows.rows_MW[self.num_own :] *= 0.5**0.5  # so that the sum of two has norm 1
         self._hashes = hash_constants(0), hash_constants(1)
 
     def _rows(self, ids_N: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ class FrequencyDoubleHash(RowSum):
     def _weights(self, ids_N: Tensor) -> Tensor:
         # a popular game has one row, here twice: the second time it counts nothing
         counts_N2 = torch.stack([torch.ones_like(ids_N), self._number(ids_N) >= self.num_own], 1)
-        return counts_N2.to(self.rows_MD.dtype)
+        return counts_N2.to(self.like.dtype)
 
     def _number(self, ids_N: Tensor) -> Tensor:
         """Return the places in order of popularity, from 0 on; the unknown id comes last."""

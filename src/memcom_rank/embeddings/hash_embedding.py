@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import hash_constants, polynomial_hash
 from memcom_rank.embeddings.row_sum import RowSum
+from memcom_rank.embeddings.tables import Rows, Scalars
 
 
 @final
@@ -58,12 +59,12 @@ class HashEmbedding(RowSum):
             full_bytes=self.full_bytes,
             smaller={"MEmCom with bias: false": row_bytes + num_ids * FP32_BYTES, "FeatureHash": row_bytes},
         )
-        self.rows_MD = initial_rows(self.num_rows, dim)
-        self.weights_VK = nn.Parameter(torch.full((num_ids, num_hashes), num_hashes**-0.5))
+        self.rows = Rows(self.num_rows, dim)
+        self.weights = nn.ModuleList(Scalars(num_ids, num_hashes**-0.5) for _ in range(num_hashes))
         self._hashes = [hash_constants(k) for k in range(num_hashes)]
 
     def _rows(self, ids_N: Tensor) -> Tensor:
         return torch.stack([polynomial_hash(ids_N, constants, self.num_rows) for constants in self._hashes], 1)
 
     def _weights(self, ids_N: Tensor) -> Tensor:
-        return self.weights_VK.index_select(0, ids_N)
+        return torch.stack([weights(ids_N) for weights in self.weights], 1)

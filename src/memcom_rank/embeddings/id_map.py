@@ -7,8 +7,8 @@ bits a number: a map that is learned costs bytes, where one that is computed (`h
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings.base import Stored
 from memcom_rank.embeddings.quantise import pack, packed_bytes
+from memcom_rank.embeddings.tables import Stored
 
 
 class IdMap(Stored):
@@ -34,6 +34,10 @@ class IdMap(Stored):
     def forward(self, ids: Tensor) -> Tensor:
         """Return the numbers of ids of any shape: int32, that shape + (K,)."""
         return self.codes[ids]
+
+    def split(self, size: int, first: int = 0) -> tuple[Tensor, ...]:
+        """Return the numbers of ids from `first` on, int32 [T, K] each, `size` ids in turn."""
+        return torch.split(self.codes[first:], size)
 
     def at_rest(self) -> dict[str, Tensor]:
         """Return the packed numbers, uint8."""

@@ -8,18 +8,17 @@ SVD of who has what, a game counts as often as it was trained on, the rows start
 alone is learned ahead), and ids that nobody has, the unknown id among them, stay where the modulo put them.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
 from memcom_rank.embeddings.id_map import IdMap
+from memcom_rank.embeddings.tables import Rows, Tile
 
 
 @final
@@ -57,7 +56,7 @@ class LearnedHash(CompressedEmbedding):
             full_bytes=self.full_bytes,
             smaller={"NaiveHash": dim * FP32_BYTES},
         )
-        self.rows_MD = initial_rows(self.num_rows, dim)
+        self.rows = Rows(self.num_rows, dim)
         self.row_of = IdMap(num_ids, self.num_rows)
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
@@ -71,15 +70,15 @@ class LearnedHash(CompressedEmbedding):
         self.row_of.set(rows_V)
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        return weighted_bag(self.rows_MD, self.row_of(ids_BL)[..., 0], weights_BL)
+        return self.rows.bag(self.row_of(ids_BL)[..., 0], weights_BL)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products."""
-        return queries_BD @ self.rows_MD.T
+        return self.rows.dots(queries_BD)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: a copy per id."""
-        return [partial(_tile, rows_T) for rows_T in torch.split(self.row_of.codes[1:, 0], size)]
+        return [partial(_tile, rows_T1[:, 0]) for rows_T1 in self.row_of.split(size, 1)]
 
 
 def _tile(rows_T: Tensor, dots_BM: Tensor) -> Tensor:

@@ -1,25 +1,18 @@
 """Embedding room (floor 1): a row per id, of few bits a value: emb(i) = step_i * (code_i + 1/2 - 2^(bits - 1)).
 
-Trained quantisation-aware: the latent floats are rounded on every use (`quantise.py`). Where a row of full width does
-not fit, the vectors are narrower and the rest is 0.
+Trained quantisation-aware: the latent floats are rounded on every use (`low_bit_rows.py`). Where a row of full width
+does not fit, the vectors are narrower and the rest is 0.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import final
 
-import torch
-from torch import Tensor
-from torch.nn.functional import pad
-
-from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.quantise import LowBitRows, rounded
+from memcom_rank.embeddings.low_bit_rows import LowBitRows
+from memcom_rank.embeddings.own_rows import OwnRows
 
 
 @final
-class LowBit(CompressedEmbedding):
+class LowBit(OwnRows):
     """A table of `bits` bits a value and an fp16 step per id; ceil(v w bits / 8) + 2 v bytes at width w.
 
     The last `dim - w` values of a vector are 0; w is `dim` where that fits.
@@ -55,19 +48,3 @@ class LowBit(CompressedEmbedding):
             smaller={"LowBit with bits: 1": LowBitRows.bytes_of(num_ids, 1, 1)} if bits > 1 else {},
         )
         self.table = LowBitRows(num_ids, width, bits)
-
-    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
-        pooled_BW = weighted_bag(self.table(ids_U), places_BL.int(), weights_BL)
-        return pad(pooled_BW, (0, self.dim - self.table.width))
-
-    def project(self, queries_BD: Tensor) -> Tensor:
-        """See the base: the part of a query that meets stored values."""
-        return queries_BD[:, : self.table.width]
-
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
-        """See the base."""
-        return [partial(self._tile, latent_TW) for latent_TW in torch.split(self.table.latent_MD[1:], size)]
-
-    def _tile(self, latent_TW: Tensor, queries_BW: Tensor) -> Tensor:
-        return queries_BW @ rounded(latent_TW, self.table.bits).T

@@ -3,17 +3,15 @@
 The factorised embedding of ALBERT (Lan et al. 2020, arXiv 1909.11942).
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
 from memcom_rank.contract.schemas import PADDING_ID
-from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
+from memcom_rank.embeddings.tables import Rows, Tile
 
 
 @final
@@ -44,24 +42,20 @@ class LowRank(CompressedEmbedding):
             full_bytes=self.full_bytes,
             smaller={"Truncated": row_bytes, "NaiveHash": row_bytes},
         )
-        self.factors_VR = initial_rows(num_ids, self.rank)
-        self.rows_RD = initial_rows(self.rank, dim)
+        self.factors = Rows(num_ids, self.rank)
+        self.rows = Rows(self.rank, dim)
         with torch.no_grad():
-            self.factors_VR[PADDING_ID].zero_()
+            self.factors.rows_MW[PADDING_ID].zero_()
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         # the narrow rows are summed, their sum is widened
-        return weighted_bag(self.factors_VR, ids_BL, weights_BL) @ self.rows_RD
+        pooled_BD: Tensor = self.factors.bag(ids_BL, weights_BL) @ self.rows()
+        return pooled_BD
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: the query in the narrow space."""
-        return queries_BD @ self.rows_RD.T
+        return self.rows.dots(queries_BD)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: a dot product of r numbers per id."""
-        # split once: the gradient of a slice per tile would each time be as long as the table
-        return [partial(_tile, part_TR) for part_TR in torch.split(self.factors_VR[1:], size)]
-
-
-def _tile(part_TR: Tensor, projected_BR: Tensor) -> Tensor:
-    return projected_BR @ part_TR.T
+        return self.factors.tiles(size, 1)

@@ -10,20 +10,20 @@ random so that all parts carry equally much; a game counts floor(log2(count)) ti
 contrastive term against corrupted codes is left out. Ids that nobody has, the unknown id among them, keep id mod K.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.bag import scores_of_bags
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors
 from memcom_rank.embeddings.id_map import IdMap
 from memcom_rank.embeddings.product_codes import product_quantiser
+from memcom_rank.embeddings.tables import Rows, Tile
 
 
 @final
@@ -71,7 +71,7 @@ class Mec(CompressedEmbedding):
             },
         )
         # codeword k of codebook s is row s K + k
-        self.words_NP = nn.Parameter(initial_rows(self.num_codewords, dim).detach().view(-1, dim // num_codebooks))
+        self.words = Rows(self.num_codewords * num_codebooks, dim // num_codebooks, norm=num_codebooks**-0.5)
         self.codes = IdMap(num_ids, self.num_codewords, columns=num_codebooks)
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
@@ -90,27 +90,27 @@ class Mec(CompressedEmbedding):
         codes_VS[owned_U] = codes_US.int()
         self.codes.set(codes_VS)
         with torch.no_grad():
-            self.words_NP.copy_(words_SKP.flatten(0, 1))
+            self.words.rows_MW.copy_(words_SKP.flatten(0, 1))
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         # a bag for each part of a vector
         rows_BSL = self._rows(self.codes(ids_BL)).transpose(1, 2)
         weights_BSL = weights_BL[:, None].expand_as(rows_BSL)
-        parts_QP = weighted_bag(self.words_NP, rows_BSL.flatten(0, 1), weights_BSL.flatten(0, 1))
+        parts_QP = self.words.bag(rows_BSL.flatten(0, 1), weights_BSL.flatten(0, 1))
         return parts_QP.view(len(ids_BL), self.dim)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: the product of each part of the query with each codeword of its codebook, [B, S K]."""
-        parts_SBP = queries_BD.view(len(queries_BD), self.num_codebooks, self.words_NP.shape[1]).transpose(0, 1)
-        words_SKP = self.words_NP.view(self.num_codebooks, self.num_codewords, -1)
-        return (parts_SBP @ words_SKP.transpose(1, 2)).transpose(0, 1).flatten(1)
+        parts = torch.split(queries_BD, self.words.width, dim=1)
+        codebooks = self.words.tiles(self.num_codewords)
+        return torch.cat([dots(part_BP) for dots, part_BP in zip(codebooks, parts, strict=True)], dim=1)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: a sum of S copies per id."""
-        return [partial(self._tile, rows_TS) for rows_TS in torch.split(self._rows(self.codes.codes[1:]), size)]
+        return [partial(self._tile, codes_TS) for codes_TS in self.codes.split(size, 1)]
 
-    def _tile(self, rows_TS: Tensor, dots_BN: Tensor) -> Tensor:
-        return scores_of_bags(dots_BN, rows_TS, torch.ones_like(rows_TS, dtype=self.words_NP.dtype))
+    def _tile(self, codes_TS: Tensor, dots_BN: Tensor) -> Tensor:
+        return scores_of_bags(dots_BN, self._rows(codes_TS), torch.ones_like(codes_TS, dtype=self.like.dtype))
 
     def _rows(self, codes: Tensor) -> Tensor:
         """Return the rows of codes [..., S]."""

@@ -9,18 +9,19 @@ the first hash of each is the modulo over ids by popularity (no row is idle, pop
 universal hashes; a row that a signature has twice counts twice; the share of the bytes that the scalars get is a knob.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.bag import scores_of_bags
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import Constants, hash_constants, modulo, polynomial_hash
+from memcom_rank.embeddings.tables import Rows, Scalars, Tile
 
 
 @final
@@ -79,24 +80,24 @@ class MemRec(CompressedEmbedding):
         numbers = range(1, num_hashes + num_scale_hashes - 1)
         constants = [hash_constants(number) for number in numbers]
         self._row_constants, self._scale_constants = constants[: num_hashes - 1], constants[num_hashes - 1 :]
-        self.rows_MD = initial_rows(self.num_rows, dim)
-        start = 1 / (num_scale_hashes * num_hashes**0.5)
-        self.scales_S = nn.Parameter(torch.full((num_scales(self.num_rows),), start))
+        self.rows = Rows(self.num_rows, dim)
+        self.num_scales = num_scales(self.num_rows)
+        self.scales = Scalars(self.num_scales, 1 / (num_scale_hashes * num_hashes**0.5))
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         # the places of a signature are places of one bag
         rows_BL = torch.cat(self._signature(ids_BL), dim=1)
         factors_BL = self._factors(ids_BL.reshape(-1)).view_as(ids_BL) * weights_BL
-        return weighted_bag(self.rows_MD, rows_BL, factors_BL.repeat(1, self.num_hashes))
+        return self.rows.bag(rows_BL, factors_BL.repeat(1, self.num_hashes))
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products."""
-        return queries_BD @ self.rows_MD.T
+        return self.rows.dots(queries_BD)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: k1 multiplies per id."""
-        ids_V = torch.arange(1, self.num_ids, dtype=torch.int32, device=self.rows_MD.device)
-        parts = zip(torch.split(ids_V, size), torch.split(self._factors(ids_V), size), strict=True)
+        (ids_V,) = self._ids(self.num_ids)
+        parts = zip(self._ids(size), torch.split(self._factors(ids_V), size), strict=True)
         return [partial(self._tile, ids_T, factors_T) for ids_T, factors_T in parts]
 
     def _tile(self, ids_T: Tensor, factors_T: Tensor, dots_BM: Tensor) -> Tensor:
@@ -109,8 +110,9 @@ class MemRec(CompressedEmbedding):
 
     def _factors(self, ids_N: Tensor) -> Tensor:
         """Return alpha of ids [N]."""
-        places = _places(ids_N, len(self.scales_S), self._scale_constants)
-        return self.scales_S.index_select(0, torch.cat(places)).view(self.num_scale_hashes, -1).sum(dim=0)
+        places = _places(ids_N, self.num_scales, self._scale_constants)
+        factors_N: Tensor = self.scales(torch.stack(places)).sum(dim=0)
+        return factors_N
 
 
 def _places(ids: Tensor, size: int, constants: Sequence[Constants]) -> list[Tensor]:

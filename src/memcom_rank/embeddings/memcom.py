@@ -9,20 +9,20 @@ The paper's abstract gives the two tables, one hashed and one with a weight per 
 popularity), the offset W, and the start of V and W are this project's reading of it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from itertools import repeat
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import modulo
 from memcom_rank.embeddings.shared_rows import LinearForm, SharedRowEmbedding
 from memcom_rank.embeddings.spread import spread_scaled
+from memcom_rank.embeddings.tables import Rows, Scalars, Tile
 
 
 @final
@@ -67,44 +67,39 @@ class MEmCom(SharedRowEmbedding):
             full_bytes=self.full_bytes,
             smaller=smaller,
         )
-        self.rows_MD = initial_rows(self.num_rows, dim)
-        self.scale_V = nn.Parameter(torch.ones(num_ids))
-        self.bias_V = nn.Parameter(torch.zeros(num_ids)) if bias else None
+        self.rows = Rows(self.num_rows, dim)
+        self.scale = Scalars(num_ids)
+        self.bias = Scalars(num_ids, 0.0) if bias else None
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         # the multipliers become the weights of one bag
         rows_BL = modulo(ids_BL, self.num_rows)
-        pooled_BD = weighted_bag(self.rows_MD, rows_BL, _pick(self.scale_V, ids_BL) * weights_BL)
-        if self.bias_V is not None:
-            bias_B1 = (_pick(self.bias_V, ids_BL) * weights_BL).sum(dim=1, keepdim=True)
+        pooled_BD = self.rows.bag(rows_BL, self.scale(ids_BL) * weights_BL)
+        if self.bias is not None:
+            bias_B1 = (self.bias(ids_BL) * weights_BL).sum(dim=1, keepdim=True)
             pooled_BD = pooled_BD + bias_B1.to(pooled_BD.dtype)
         return pooled_BD
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products and, for the offsets, the sum of the query."""
-        dots_BM = queries_BD @ self.rows_MD.T
-        if self.bias_V is None:
+        dots_BM = self.rows.dots(queries_BD)
+        if self.bias is None:
             return dots_BM
         return torch.cat([dots_BM, queries_BD.sum(dim=1, keepdim=True).to(dots_BM.dtype)], dim=1)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: one or two multiplies per id."""
-        scales = torch.split(self.scale_V[1:], size)
-        biases: Iterable[Tensor | None] = repeat(None) if self.bias_V is None else torch.split(self.bias_V[1:], size)
+        scales = self.scale.split(size, 1)
+        biases: Iterable[Tensor | None] = repeat(None) if self.bias is None else self.bias.split(size, 1)
         firsts = range(1, self.num_ids, size)
         return [partial(self._tile, *parts) for parts in zip(firsts, scales, biases, strict=False)]
 
     def linear_form(self) -> LinearForm:
         """See the base."""
-        ids_V = torch.arange(self.num_ids, dtype=torch.int32, device=self.scale_V.device)
-        return LinearForm(modulo(ids_V, self.num_rows), self.scale_V, self.bias_V)
+        ids_V = torch.arange(self.num_ids, dtype=torch.int32, device=self.like.device)
+        return LinearForm(modulo(ids_V, self.num_rows), self.scale(), None if self.bias is None else self.bias())
 
     def _tile(self, first: int, scale_T: Tensor, bias_T: Tensor | None, projected_BS: Tensor) -> Tensor:
         dots_BM = projected_BS[:, : self.num_rows]
         scores_BT = spread_scaled(dots_BM, scale_T, first=first)
         return scores_BT if bias_T is None else scores_BT + projected_BS[:, self.num_rows :] * bias_T
-
-
-def _pick(scalars_V: Tensor, ids_BL: Tensor) -> Tensor:
-    # index_select: the backward of indexing or embedding over scalars is several times slower on a CPU
-    return scalars_V.index_select(0, ids_BL.reshape(-1)).view_as(ids_BL)

@@ -11,18 +11,19 @@ the order of popularity has to be known. c follows from the budget. Where rows o
 than A_f and P_f, a block has those and no P_f. The unknown id, which stands for many games, is in the first block.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
+from memcom_rank.embeddings.stacked_rows import stacked_tiles
+from memcom_rank.embeddings.tables import Rows, Table, Tile
 
 _FINENESS = 64  # steps of c per number of the narrowest block: blocks seldom widen together
 
@@ -82,38 +83,31 @@ class MixedDim(CompressedEmbedding):
         )
         self.widths = [w if w * (n + dim) < n * dim else dim for w, n in zip(widths(size), sizes, strict=True)]
         shapes = list(zip(sizes, self.widths, strict=True))
-        self.tables = nn.ParameterList([initial_rows(n, width) for n, width in shapes])
-        self.widen = nn.ParameterDict(
-            {str(f): initial_rows(width, dim) for f, width in enumerate(self.widths) if width < dim}
-        )
+        self.tables = nn.ModuleList(Rows(n, width) for n, width in shapes)
+        self.widen = nn.ModuleDict({str(f): Rows(width, dim) for f, width in enumerate(self.widths) if width < dim})
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         parts = []
-        for f, (start, table_ND) in enumerate(zip(self._starts, self.tables, strict=False)):
+        for f, (start, table) in enumerate(zip(self._starts, self._tables(), strict=False)):
             rows_BL = ids_BL - 1 - start
-            inside_BL = (rows_BL >= 0) & (rows_BL < len(table_ND))
-            pooled_BD = weighted_bag(table_ND, rows_BL.clamp(0, len(table_ND) - 1), weights_BL * inside_BL)
-            parts.append(pooled_BD @ self.widen[str(f)] if str(f) in self.widen else pooled_BD)
+            inside_BL = (rows_BL >= 0) & (rows_BL < table.num_rows)
+            pooled_BD = table.bag(rows_BL.clamp(0, table.num_rows - 1), weights_BL * inside_BL)
+            parts.append(pooled_BD @ self.widen[str(f)]() if str(f) in self.widen else pooled_BD)
         return torch.stack(parts).sum(dim=0)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: the query in the space of each block, one after the other."""
-        spaces = [
-            queries_BD @ self.widen[str(f)].T if str(f) in self.widen else queries_BD for f in range(len(self.tables))
-        ]
+        widen = {f: cast(Table, table) for f, table in self.widen.items()}
+        spaces = [widen[str(f)].dots(queries_BD) if str(f) in widen else queries_BD for f in range(len(self.tables))]
         return torch.cat(spaces, dim=1)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: a dot product of d_f numbers per id."""
-        pieces: list[list[tuple[int, Tensor]]] = [[] for _ in range(1, self.num_ids, size)]
-        for f, (start, end) in enumerate(pairwise(self._starts)):
-            # a block's cuts: its ends and where tiles end; split once, see Full
-            cuts = [start, *range((start // size + 1) * size, end, size), end]
-            lengths = [right - left for left, right in pairwise(cuts)]
-            for left, part_TD in zip(cuts, torch.split(self.tables[f], lengths), strict=False):
-                pieces[left // size].append((f, part_TD))
-        return [partial(self._tile, parts) for parts in pieces]
+        return [partial(self._tile, pieces) for pieces in stacked_tiles(self._tables(), size)]
 
-    def _tile(self, parts: Sequence[tuple[int, Tensor]], projected_BS: Tensor) -> Tensor:
+    def _tile(self, pieces: Sequence[tuple[int, Tile]], projected_BS: Tensor) -> Tensor:
         spaces = torch.split(projected_BS, self.widths, dim=1)
-        return torch.cat([spaces[f] @ part_TD.T for f, part_TD in parts], dim=1)
+        return torch.cat([tile(spaces[f]) for f, tile in pieces], dim=1)
+
+    def _tables(self) -> list[Table]:
+        return [cast(Table, table) for table in self.tables]

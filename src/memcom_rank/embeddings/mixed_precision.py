@@ -5,25 +5,22 @@
 
 The paper's fp32 rows are a cache of the table and change as it is used, and updates are rounded at random when they are
 written back. Here ids come by popularity, so that the cache is the first K of them and stays; and training keeps latent
-floats, which are rounded at random on every use and gradients pass straight through (`quantise.py`). Evaluation takes
-the nearest level: what is stored.
+floats, which are rounded at random on every use and gradients pass straight through (`low_bit_rows.py`). Evaluation
+takes the nearest level: what is stored.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import final
 
-import torch
-from torch import Tensor
-
-from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.quantise import LowBitRows
+from memcom_rank.embeddings.low_bit_rows import LowBitRows
+from memcom_rank.embeddings.own_rows import OwnRows
+from memcom_rank.embeddings.stacked_rows import StackedRows
+from memcom_rank.embeddings.tables import Rows
 
 
 @final
-class MixedPrecision(CompressedEmbedding):
+class MixedPrecision(OwnRows):
     """`num_rows` fp32 rows for the most popular ids, at most all but one, and `bits` bits per value for the rest.
 
     Args:
@@ -60,29 +57,5 @@ class MixedPrecision(CompressedEmbedding):
             full_bytes=self.full_bytes,
             smaller={"MixedPrecision with bits: 1": bytes_of(1, 1), "NaiveHash": dim * FP32_BYTES},
         )
-        self.rows_MD = initial_rows(self.num_rows, dim)
-        self.low = LowBitRows(num_ids - 1 - self.num_rows, dim, bits, stochastic=True)
-
-    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        # each id of a batch is rounded once
-        ids_U, places_BL = torch.unique(ids_BL, return_inverse=True)
-        rows_U = ids_U - 1
-        popular_UD = self.rows_MD.index_select(0, rows_U.clamp(0, self.num_rows - 1))
-        others_UD = self.low((rows_U - self.num_rows).clamp(min=0))
-        vectors_UD = torch.where((rows_U < self.num_rows)[:, None], popular_UD, others_UD)
-        return weighted_bag(vectors_UD, places_BL.int(), weights_BL)
-
-    def project(self, queries_BD: Tensor) -> Tensor:
-        """See the base: nothing."""
-        return queries_BD
-
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
-        """See the base: in training, a tile that is made again is rounded anew, unless the generator is set back."""
-        lengths = [min(size, self.num_ids - first) for first in range(1, self.num_ids, size)]
-        popular = [max(min(n * size + length, self.num_rows) - n * size, 0) for n, length in enumerate(lengths)]
-        others = [length - count for length, count in zip(lengths, popular, strict=True)]
-        blocks = torch.split(self.rows_MD, popular), torch.split(self.low.latent_MD, others)
-        return [partial(self._tile, *parts) for parts in zip(*blocks, strict=True)]
-
-    def _tile(self, rows_TD: Tensor, latent_TD: Tensor, queries_BD: Tensor) -> Tensor:
-        return queries_BD @ torch.cat([rows_TD, self.low.rounded(latent_TD)]).T
+        exact = Rows(self.num_rows, dim)
+        self.table = StackedRows([exact, LowBitRows(num_ids - 1 - self.num_rows, dim, bits, stochastic=True)])

@@ -3,19 +3,18 @@
 The weakest baseline of MEmCom (arXiv 2203.10135), and what MEmCom is at its first step.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings.bag import weighted_bag
-from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import modulo
 from memcom_rank.embeddings.shared_rows import LinearForm, SharedRowEmbedding
 from memcom_rank.embeddings.spread import spread_modulo
+from memcom_rank.embeddings.tables import Rows, Tile
 
 
 @final
@@ -45,21 +44,21 @@ class NaiveHash(SharedRowEmbedding):
             full_bytes=self.full_bytes,
             smaller={},
         )
-        self.rows_MD = initial_rows(self.num_rows, dim)
+        self.rows = Rows(self.num_rows, dim)
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        return weighted_bag(self.rows_MD, modulo(ids_BL, self.num_rows), weights_BL)
+        return self.rows.bag(modulo(ids_BL, self.num_rows), weights_BL)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products."""
-        return queries_BD @ self.rows_MD.T
+        return self.rows.dots(queries_BD)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: a copy per id."""
         firsts = range(1, self.num_ids, size)
         return [partial(spread_modulo, first=first, count=min(size, self.num_ids - first)) for first in firsts]
 
     def linear_form(self) -> LinearForm:
         """See the base: every multiplier is 1."""
-        ids_V = torch.arange(self.num_ids, dtype=torch.int32, device=self.rows_MD.device)
-        return LinearForm(modulo(ids_V, self.num_rows), self.rows_MD.new_ones(self.num_ids))
+        ids_V = torch.arange(self.num_ids, dtype=torch.int32, device=self.like.device)
+        return LinearForm(modulo(ids_V, self.num_rows), self.like.new_ones(self.num_ids))

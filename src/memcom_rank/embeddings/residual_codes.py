@@ -6,19 +6,20 @@ residual quantisation as in Babenko and Lempitsky 2014); then the rows, in few b
 MEmCom's (arXiv 2203.10135), are trained with the model.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
+from memcom_rank.embeddings.bag import scores_of_bags
 from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
 from memcom_rank.embeddings.id_map import IdMap
-from memcom_rank.embeddings.quantise import LowBitRows
+from memcom_rank.embeddings.low_bit_rows import LowBitRows
+from memcom_rank.embeddings.low_bit_scalars import LowBitScalars
+from memcom_rank.embeddings.tables import Tile
 
 _FACTORS = 64  # of the SVD in which games are clustered
 
@@ -56,7 +57,7 @@ class ResidualCodes(CompressedEmbedding):
         budget_bytes: int | str | None = None,
     ) -> None:
         super().__init__(num_ids, dim)
-        scales = LowBitRows.bytes_of(1, num_ids, 8) if multiplier else 0
+        scales = LowBitScalars.bytes_of(num_ids) if multiplier else 0
 
         def bytes_of(rows: int, codes: int = num_codes) -> int:
             return LowBitRows.bytes_of(codes * rows, dim, bits) + IdMap.bytes_of(num_ids, rows, codes) + scales
@@ -69,14 +70,10 @@ class ResidualCodes(CompressedEmbedding):
             full_bytes=self.full_bytes,
             smaller={"ResidualCodes with num_codes: 1": bytes_of(1, 1)},
         )
-        self.codebooks = LowBitRows(num_codes * self.num_rows, dim, bits)
-        with torch.no_grad():
-            self.codebooks.latent_MD.mul_(num_codes**-0.5)  # a sum of S rows has norm about 1
+        # a sum of S rows has norm about 1
+        self.codebooks = LowBitRows(num_codes * self.num_rows, dim, bits, norm=num_codes**-0.5)
         self.codes = IdMap(num_ids, self.num_rows, num_codes)
-        self.scale = LowBitRows(1, num_ids, 8) if multiplier else None
-        if self.scale is not None:
-            with torch.no_grad():
-                self.scale.latent_MD.fill_(1.0)
+        self.scale = LowBitScalars(num_ids) if multiplier else None
         firsts_S = torch.arange(num_codes, dtype=torch.int32) * self.num_rows
         self.firsts_S: Tensor
         self.register_buffer("firsts_S", firsts_S, persistent=False)
@@ -94,21 +91,21 @@ class ResidualCodes(CompressedEmbedding):
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         if self.scale is not None:
-            weights_BL = weights_BL * self.scale()[0].index_select(0, ids_BL.reshape(-1)).view_as(ids_BL)
+            weights_BL = weights_BL * self.scale(ids_BL)
         rows_BLS = self.codes(ids_BL) + self.firsts_S
         weights_BLS = weights_BL[..., None].expand(rows_BLS.shape)
-        return weighted_bag(self.codebooks(), rows_BLS.flatten(1), weights_BLS.flatten(1))
+        return self.codebooks.bag(rows_BLS.flatten(1), weights_BLS.flatten(1))
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: S K dot products."""
-        dots_BR: Tensor = queries_BD @ self.codebooks().T
-        return dots_BR
+        return self.codebooks.dots(queries_BD)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: S additions and one multiply per id."""
-        codes = torch.split(self.codes.codes[1:], size)
-        scale_V = torch.ones(self.num_ids, device=self.firsts_S.device) if self.scale is None else self.scale()[0]
-        return [partial(self._tile, *parts) for parts in zip(codes, torch.split(scale_V[1:], size), strict=True)]
+        codes = self.codes.split(size, 1)
+        ones_V = self.like.new_ones(self.num_ids - 1)
+        scales = torch.split(ones_V, size) if self.scale is None else self.scale.split(size, 1)
+        return [partial(self._tile, *parts) for parts in zip(codes, scales, strict=True)]
 
     def _tile(self, codes_TS: Tensor, scale_T: Tensor, dots_BR: Tensor) -> Tensor:
         rows_TS = codes_TS + self.firsts_S

@@ -7,21 +7,23 @@ the mixed-precision cache, arXiv 2010.11305). All of it is trained as it is stor
 own, see docs/residual_memcom.md.
 """
 
-from collections.abc import Callable
 from functools import partial
 from itertools import repeat
 from typing import final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.base import CompressedEmbedding, pool_made
+from memcom_rank.embeddings.bag import pool_made
+from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
 from memcom_rank.embeddings.id_map import IdMap
-from memcom_rank.embeddings.quantise import LowBitRows, rounded
+from memcom_rank.embeddings.low_bit_rows import LowBitRows
+from memcom_rank.embeddings.low_bit_scalars import LowBitScalars
+from memcom_rank.embeddings.stacked_rows import StackedRows
+from memcom_rank.embeddings.tables import Tile
 
 _SHARED_BITS, _RARE_BITS = 4, 1
 _FACTORS = 64  # of the SVD in which games are clustered
@@ -87,7 +89,7 @@ class ResidualMEmCom(CompressedEmbedding):
                 + IdMap.bytes_of(num_ids, shared)
                 + LowBitRows.bytes_of(popular, dim, popular_bits)
                 + LowBitRows.bytes_of(num_ids - 1 - popular, width, _RARE_BITS)
-                + (LowBitRows.bytes_of(1, num_ids, 8) if multiplier else 0)
+                + (LowBitScalars.bytes_of(num_ids) if multiplier else 0)
             )
 
         size = largest_size(
@@ -98,17 +100,14 @@ class ResidualMEmCom(CompressedEmbedding):
             full_bytes=self.full_bytes,
             smaller={},
         )
-        num_shared, self.num_popular, width = self.parts = parts(size)
+        num_shared, num_popular, width = self.parts = parts(size)
         self.row_of = IdMap(num_ids, num_shared)
-        self.shared = LowBitRows(num_shared, dim, _SHARED_BITS)
-        self.popular = LowBitRows(self.num_popular, dim, popular_bits)
-        self.rare = LowBitRows(num_ids - 1 - self.num_popular, width, _RARE_BITS)
-        self.scale = LowBitRows(1, num_ids, 8) if multiplier else None
-        with torch.no_grad():
-            for part in (self.shared, self.popular, self.rare):
-                part.latent_MD.mul_(0.5**0.5)  # the sum of two has a norm of about 1
-            if self.scale is not None:
-                self.scale.latent_MD.fill_(1.0)
+        norm = 0.5**0.5  # the sum of two has a norm of about 1
+        self.shared = LowBitRows(num_shared, dim, _SHARED_BITS, norm=norm)
+        popular = LowBitRows(num_popular, dim, popular_bits, norm=norm)
+        rare = LowBitRows(num_ids - 1 - num_popular, width, _RARE_BITS, norm=norm)
+        self.residuals = StackedRows([popular, rare])
+        self.scale = LowBitScalars(num_ids) if multiplier else None
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
         """See the base: learn the map, popular games counting more."""
@@ -120,37 +119,26 @@ class ResidualMEmCom(CompressedEmbedding):
         return pool_made(self._vectors, ids_BL, weights_BL)
 
     def _vectors(self, ids_N: Tensor) -> Tensor:
-        shared_ND: Tensor = self.shared().index_select(0, self.row_of(ids_N)[:, 0])
+        shared_ND: Tensor = self.shared(self.row_of(ids_N)[:, 0])
         if self.scale is not None:
-            shared_ND = shared_ND * self.scale()[0].index_select(0, ids_N)[:, None]
-        place_N = ids_N - 1 - self.num_popular  # below 0: popular
-        popular_ND = self.popular((ids_N - 1).clamp(0, self.num_popular - 1))
-        rare_ND = pad(self.rare(place_N.clamp(min=0)), (0, self.dim - self.rare.width))
-        return shared_ND + torch.where(place_N[:, None] < 0, popular_ND, rare_ND)
+            shared_ND = shared_ND * self.scale(ids_N)[:, None]
+        vectors_ND: Tensor = shared_ND + self.residuals((ids_N - 1).clamp(min=0))
+        return vectors_ND
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products, and the query itself for the residuals."""
-        dots_BM: Tensor = queries_BD @ self.shared().T
-        return torch.cat([dots_BM, queries_BD], dim=1)
+        return torch.cat([self.shared.dots(queries_BD), queries_BD], dim=1)
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base."""
-        rows = torch.split(self.row_of.codes[1:, 0], size)
-        scales = repeat(None) if self.scale is None else torch.split(self.scale()[0][1:], size)
-        # a tile holds popular ids, rare ones, or the last popular and the first rare ones
-        popular = [max(min(self.num_popular - n * size, len(part)), 0) for n, part in enumerate(rows)]
-        rare = [len(part) - count for part, count in zip(rows, popular, strict=True)]
-        latents = zip(torch.split(self.popular.latent_MD, popular), torch.split(self.rare.latent_MD, rare), strict=True)
-        return [partial(self._tile, *parts) for parts in zip(rows, scales, latents, strict=False)]
+        scales = repeat(None) if self.scale is None else self.scale.split(size, 1)
+        parts = zip(self.row_of.split(size, 1), self.residuals.tiles(size), scales, strict=False)
+        return [partial(self._tile, *three) for three in parts]
 
-    def _tile(
-        self, rows_T: Tensor, scale_T: Tensor | None, latents: tuple[Tensor, Tensor], projected_BS: Tensor
-    ) -> Tensor:
+    def _tile(self, rows_T1: Tensor, residuals: Tile, scale_T: Tensor | None, projected_BS: Tensor) -> Tensor:
         dots_BM, queries_BD = projected_BS.split([self.row_of.size, self.dim], dim=1)  # type: ignore[no-untyped-call]
-        shared_BT = dots_BM.index_select(1, rows_T)
+        shared_BT = dots_BM.index_select(1, rows_T1[:, 0])
         if scale_T is not None:
             shared_BT = shared_BT * scale_T
-        popular_PD, rare_QW = rounded(latents[0], self.popular.bits), rounded(latents[1], self.rare.bits)
-        own = [queries_BD @ popular_PD.T, queries_BD[:, : self.rare.width] @ rare_QW.T]
-        scores_BT: Tensor = shared_BT + torch.cat(own, dim=1)
+        scores_BT: Tensor = shared_BT + residuals(queries_BD)
         return scores_BT

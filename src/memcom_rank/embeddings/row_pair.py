@@ -9,15 +9,15 @@ through as many dot products as there are rows; products have no such structure,
 """
 
 import abc
-from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
-from memcom_rank.embeddings.base import CompressedEmbedding, initial_rows, pool_made
+from memcom_rank.embeddings.bag import pool_made, scores_of_bags
+from memcom_rank.embeddings.base import CompressedEmbedding
+from memcom_rank.embeddings.tables import Rows, Tile
 
 _COMBINE = ("add", "concat", "multiply")
 
@@ -46,9 +46,9 @@ class RowPair(CompressedEmbedding):
         self.row_width = dim // 2 if combine == "concat" else dim
 
     def _start_tables(self, num_first: int, num_second: int) -> None:
-        scale = self.dim**0.25 if self.combine == "multiply" else 0.5**0.5  # so that the vectors have norm 1
-        self.first_MD = nn.Parameter(initial_rows(num_first, self.row_width).detach() * scale)
-        self.second_MD = nn.Parameter(initial_rows(num_second, self.row_width).detach() * scale)
+        norm = self.dim**0.25 if self.combine == "multiply" else 0.5**0.5  # so that the vectors have norm 1
+        self.first = Rows(num_first, self.row_width, norm=norm)
+        self.second = Rows(num_second, self.row_width, norm=norm)
 
     @abc.abstractmethod
     def _rows(self, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,8 +58,8 @@ class RowPair(CompressedEmbedding):
         if self.combine == "multiply":
             return pool_made(self._products, ids_BL, weights_BL)
         first_BL, second_BL = self._rows(ids_BL)
-        first_BD = weighted_bag(self.first_MD, first_BL, weights_BL)
-        second_BD = weighted_bag(self.second_MD, second_BL, weights_BL)
+        first_BD = self.first.bag(first_BL, weights_BL)
+        second_BD = self.second.bag(second_BL, weights_BL)
         return first_BD + second_BD if self.combine == "add" else torch.cat([first_BD, second_BD], dim=1)
 
     def project(self, queries_BD: Tensor) -> Tensor:
@@ -68,20 +68,20 @@ class RowPair(CompressedEmbedding):
             return queries_BD
         first_BD, second_BD = queries_BD.chunk(2, dim=1) if self.combine == "concat" else (queries_BD, queries_BD)
         # a row's products side by side in memory, for `scores_of_bags`
-        return torch.cat([self.first_MD @ first_BD.T, self.second_MD @ second_BD.T]).T
+        return torch.cat([self.first.dots(first_BD).T, self.second.dots(second_BD).T]).T
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: one addition per id; for products of rows its vector."""
-        ids_V = torch.arange(1, self.num_ids, dtype=torch.int32, device=self.first_MD.device)
-        return [partial(self._tile, ids_T) for ids_T in torch.split(ids_V, size)]
+        return [partial(self._tile, ids_T) for ids_T in self._ids(size)]
 
     def _tile(self, ids_T: Tensor, projected_BS: Tensor) -> Tensor:
         if self.combine == "multiply":
             return projected_BS @ self._products(ids_T).T
         first_T, second_T = self._rows(ids_T)
-        columns_T2 = torch.stack([first_T, second_T + len(self.first_MD)], dim=1)
+        columns_T2 = torch.stack([first_T, second_T + self.first.num_rows], dim=1)
         return scores_of_bags(projected_BS, columns_T2, torch.ones_like(columns_T2, dtype=projected_BS.dtype))
 
     def _products(self, ids_N: Tensor) -> Tensor:
         first_N, second_N = self._rows(ids_N)
-        return self.first_MD.index_select(0, first_N) * self.second_MD.index_select(0, second_N)
+        products_ND: Tensor = self.first(first_N) * self.second(second_N)
+        return products_ND

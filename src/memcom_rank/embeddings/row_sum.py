@@ -7,20 +7,20 @@ which are sums of the K dot products of an id's rows: m dot products per query, 
 """
 
 import abc
-from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from memcom_rank.embeddings.bag import scores_of_bags, weighted_bag
+from memcom_rank.embeddings.bag import scores_of_bags
 from memcom_rank.embeddings.base import CompressedEmbedding
+from memcom_rank.embeddings.tables import Rows, Tile
 
 
 class RowSum(CompressedEmbedding):
-    """A technique that implements `_rows` and `_weights` and sets `rows_MD`, its table U."""
+    """A technique that implements `_rows` and `_weights` and sets `rows`, its table U."""
 
-    rows_MD: nn.Parameter  # noqa: N815 - a tensor, see docs/names.md
+    rows: Rows
 
     @abc.abstractmethod
     def _rows(self, ids_N: Tensor) -> Tensor:
@@ -28,23 +28,24 @@ class RowSum(CompressedEmbedding):
 
     @abc.abstractmethod
     def _weights(self, ids_N: Tensor) -> Tensor:
-        """Return how much each of them counts: [N, K], of the parameters' type."""
+        """Return how much each of them counts: [N, K], of the technique's type."""
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         ids_N = ids_BL.reshape(-1)
         weights_NK = self._weights(ids_N) * weights_BL.reshape(-1, 1)
         places = (ids_BL.shape[0], ids_BL.shape[1] * weights_NK.shape[1])
-        return weighted_bag(self.rows_MD, self._rows(ids_N).view(places), weights_NK.view(places))
+        return self.rows.bag(self._rows(ids_N).view(places), weights_NK.view(places))
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products."""
-        return (self.rows_MD @ queries_BD.T).T  # a row's products side by side in memory, for `scores_of_bags`
+        # a row's products side by side in memory, for `scores_of_bags`
+        return self.rows.dots(queries_BD).T.contiguous().T
 
-    def tiles(self, size: int) -> list[Callable[[Tensor], Tensor]]:
+    def tiles(self, size: int) -> list[Tile]:
         """See the base: K multiplies per id."""
-        ids_V = torch.arange(1, self.num_ids, dtype=torch.int32, device=self.rows_MD.device)
+        (ids_V,) = self._ids(self.num_ids)
         # split once: the gradient of a slice of learned weights per tile would each be as long as the catalogue
-        parts = zip(torch.split(ids_V, size), torch.split(self._weights(ids_V), size), strict=True)
+        parts = zip(self._ids(size), torch.split(self._weights(ids_V), size), strict=True)
         return [partial(self._tile, ids_T, weights_TK) for ids_T, weights_TK in parts]
 
     def _tile(self, ids_T: Tensor, weights_TK: Tensor, dots_BM: Tensor) -> Tensor:

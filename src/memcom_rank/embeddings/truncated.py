@@ -8,10 +8,11 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings.base import FP32_BYTES, initial_rows
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.hashing import modulo
 from memcom_rank.embeddings.row_sum import RowSum
+from memcom_rank.embeddings.tables import Rows
 
 
 @final
@@ -43,11 +44,11 @@ class Truncated(RowSum):
             full_bytes=self.full_bytes,
             smaller={},
         )
-        self.rows_MD = initial_rows(self.num_rows, dim)
+        self.rows = Rows(self.num_rows, dim)
 
     def _rows(self, ids_N: Tensor) -> Tensor:
         # modulo the number of ids that have a vector: the unknown id comes after the last game
         return modulo(ids_N, self.num_ids - 1).clamp(max=self.num_rows - 1)[:, None]
 
     def _weights(self, ids_N: Tensor) -> Tensor:
-        return torch.ones(len(ids_N), 1, dtype=self.rows_MD.dtype, device=ids_N.device)
+        return torch.ones(len(ids_N), 1, dtype=self.like.dtype, device=ids_N.device)

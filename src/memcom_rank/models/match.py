@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.embeddings import CompressedEmbedding
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import distinct, weighted_bag
 
 _MAX_EXPONENT = 60.0  # exp, and its sum over the longest history, stay finite in fp32
 _LEAST_SHARE = 1e-12  # its logarithm, and the gradient of that, are finite
@@ -130,11 +130,11 @@ class LogSumExpMatch(Matcher):
         if pooled_dim < 0:
             raise _wrong_width(self.match_dim, f"at most the embedding's dim, {embedding.dim}")
         query_BD = pad(self.pool.query(embedding, history_BL)[:, :pooled_dim], (0, self.match_dim))
-        ids_U, place_BL = torch.unique(history_BL, return_inverse=True)  # each game of the batch compared once
+        ids_U, place_BL = distinct(history_BL)  # each game of the batch compared once
         single_UD = pad(embedding(ids_U)[:, -self.match_dim :] * self.gain, (pooled_dim, 0))
         real_BL = (history_BL != PADDING_ID).float()
         weights_BL = real_BL / real_BL.sum(1, keepdim=True).clamp(min=1) ** self.power
-        return Encoded((query_BD, single_UD), (place_BL.int(), weights_BL))
+        return Encoded((query_BD, single_UD), (place_BL, weights_BL))
 
     def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
         """See the base."""

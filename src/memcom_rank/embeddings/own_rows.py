@@ -1,0 +1,32 @@
+"""Embedding room (floor 1): what techniques share whose ids have a row each: emb(i) = T[i], and zeros up to e.
+
+Takes a table, of whatever storage -> gives pooled histories and scores.
+"""
+
+from torch import Tensor
+from torch.nn.functional import pad
+
+from memcom_rank.embeddings.base import CompressedEmbedding
+from memcom_rank.embeddings.tables import Table, Tile
+
+
+class OwnRows(CompressedEmbedding):
+    """A technique that sets `table`, of at most `dim` values per row: a row for each id, or for each but padding."""
+
+    table: Table
+
+    def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
+        rows_BL = (ids_BL - self._without()).clamp(min=0)
+        return pad(self.table.bag(rows_BL, weights_BL), (0, self.dim - self.table.width))
+
+    def project(self, queries_BD: Tensor) -> Tensor:
+        """See the base: the components that the table has."""
+        return queries_BD[:, : self.table.width]
+
+    def tiles(self, size: int) -> list[Tile]:
+        """See the base."""
+        return self.table.tiles(size, 1 - self._without())
+
+    def _without(self) -> int:
+        """Return how many of the first ids have no row: 1 if padding has none, else 0."""
+        return self.num_ids - self.table.num_rows
