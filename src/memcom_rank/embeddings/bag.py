@@ -24,6 +24,9 @@ def weighted_bag(table_MD: Tensor, rows_BL: Tensor, weights_BL: Tensor) -> Tenso
         rows_BL: int32 or int64 row numbers from 0 to M - 1; L may be 0. int32 is faster on a CPU.
         weights_BL: weights, of the table's type.
     """
+    if torch.compiler.is_exporting():  # operations that every runtime has
+        rows_BLD = table_MD.index_select(0, rows_BL.reshape(-1)).view(*rows_BL.shape, table_MD.shape[1])
+        return (rows_BLD * weights_BL[..., None]).sum(1)
     return cast(Tensor, _WeightedBag.apply(table_MD, rows_BL, weights_BL))  # type: ignore[no-untyped-call]
 
 
@@ -38,6 +41,10 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
         rows_TL: int32 or int64 row numbers from 0 to M - 1.
         weights_TL: weights; the scores are of their type.
     """
+    if torch.compiler.is_exporting():  # one after the other: never T x L x B products
+        columns_MB = dots_BM.T
+        bags = [columns_MB.index_select(0, rows_T) for rows_T in rows_TL.unbind(1)]
+        return sum(bag_TB * weight_T[:, None] for bag_TB, weight_T in zip(bags, weights_TL.unbind(1), strict=True)).T
     scores_TB = weighted_bag(dots_BM.T.to(weights_TL.dtype).contiguous(), rows_TL, weights_TL)
     return scores_TB.T.contiguous()  # what follows would be slow on columns
 

@@ -75,3 +75,11 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def idle_model() -> bytes:
+    """Return a model that does nothing, to tell what a bundle costs from what onnxruntime costs."""
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "idle", ends[:1], ends[1:])
+    opset = onnx.helper.make_opsetid("", OPSET)
+    return bytes(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=10).SerializeToString())
