@@ -202,7 +202,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_export(export: argparse.ArgumentParser) -> None:
     export.add_argument(
-        "--ckpt_path", required=True, metavar="RUN", help="a run folder, a .ckpt file, or best or last of the newest run"
+        "--ckpt_path",
+        required=True,
+        metavar="RUN",
+        help="a run folder, a .ckpt file, or best or last of the newest run",
     )
     export.add_argument("--output", type=Path, required=True, metavar="BUNDLE", help="new folder")
     export.add_argument("--format", choices=["onnx"], default="onnx", help="of the model (default: %(default)s)")

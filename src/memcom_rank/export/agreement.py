@@ -40,7 +40,9 @@ def agreement(rank: Rank, scores: Callable[[Tensor], Tensor], histories: Iterabl
     for history_BL in histories:
         ids_BK, found_BK = rank(history_BL)
         wanted_BV = scores(history_BL).float()
-        spread_B1 = wanted_BV[:, FIRST_GAME_ID:].amax(1, keepdim=True) - wanted_BV[:, FIRST_GAME_ID:].amin(1, keepdim=True)
+        spread_B1 = wanted_BV[:, FIRST_GAME_ID:].amax(1, keepdim=True) - wanted_BV[:, FIRST_GAME_ID:].amin(
+            1, keepdim=True
+        )
         real_BK = ids_BK >= FIRST_GAME_ID
         difference_BK = torch.where(real_BK, (found_BK - wanted_BV.gather(1, ids_BK)).abs(), 0.0)
         worst = max(worst, difference_BK.max().item())

@@ -28,7 +28,7 @@ def pack_rows(codes_MW: Tensor, bits: int) -> Tensor:
     for plane in PLANES[bits]:
         per = 8 // plane
         values_MW = codes_MW.int() >> shift & ((1 << plane) - 1)
-        values_MBp = pad(values_MW, (0, -values_MW.shape[1] % per)).unflatten(1, (-1, per))
+        values_MBp = pad(values_MW, (0, -values_MW.shape[1] % per)).view(len(values_MW), -1, per)
         planes.append((values_MBp << shifts(plane, codes_MW.device)).sum(2).to(torch.uint8))
         shift += plane
     return torch.cat(planes, dim=1)

@@ -65,11 +65,13 @@ class PackedRows(DeviceTable):
         """See the base."""
         if rows is None:
             rows = torch.arange(self.num_rows, device=self.step_M.device)
-        return packed_rows(self.codes_MB, self.step_M, rows, self.bits, self.width)
+        found: Tensor = packed_rows(self.codes_MB, self.step_M, rows, self.bits, self.width)
+        return found
 
     def dots_of(self, rows: slice, queries_BW: Tensor) -> Tensor:
         """See the base."""
-        return packed_dots(self.codes_MB[rows], self.step_M[rows], queries_BW, self.bits)
+        dots_BT: Tensor = packed_dots(self.codes_MB[rows], self.step_M[rows], queries_BW, self.bits)
+        return dots_BT
 
 
 @final

@@ -69,5 +69,7 @@ def speed(ranker: Ranker, bundle: Path, idle_model: Path, histories: Sequence[Se
     p50, p95 = np.quantile(seconds[10:], [0.5, 0.95])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     words = [sys.executable, "-c", _PROBE, str(bundle), str(idle_model), json.dumps(list(histories[0]))]
-    cold_start, peak = json.loads(subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout)
+    cold_start, peak = json.loads(
+        subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout
+    )
     return Speed(float(p50), float(p95), cold_start, peak)

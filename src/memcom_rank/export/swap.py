@@ -1,8 +1,7 @@
-"""Export room (floor 4): a model as an artifact holds it. Takes a trained model and bits -> gives a copy of packed parts.
+"""Export room (floor 4): a model as an artifact holds it. Takes a trained model and bits -> gives a copy, of packed parts.
 
 What was trained in few bits keeps its codes and steps. Of what was trained in fp32, rows get `bits` bits a value and an
-fp16 step each, numbers per id 8 bits, and what is left (a matcher's few parameters) stays; at 16 bits all of it is fp16,
-and at 32 nothing is changed.
+fp16 step each, and numbers per id 8 bits; at 16 bits both are fp16, at 32 they stay. A matcher's few parameters stay.
 """
 
 import copy
