@@ -36,7 +36,8 @@ def agreement(rank: Rank, scores: Callable[[Tensor], Tensor], histories: Iterabl
         scores: the checkpoint: history [B, L] -> scores [B, V].
         histories: batches, int64, padded with 0.
     """
-    worst, share, kept, users = 0.0, 0.0, 0.0, 0
+    worst, share = torch.zeros(2)  # tensors: their maximum knows NaN
+    kept, users = 0.0, 0
     for history_BL in histories:
         ids_BK, found_BK = rank(history_BL)
         wanted_BV = scores(history_BL).float()
@@ -45,8 +46,8 @@ def agreement(rank: Rank, scores: Callable[[Tensor], Tensor], histories: Iterabl
         )
         real_BK = ids_BK >= FIRST_GAME_ID
         difference_BK = torch.where(real_BK, (found_BK - wanted_BV.gather(1, ids_BK)).abs(), 0.0)
-        worst = max(worst, difference_BK.max().item())
-        share = max(share, (difference_BK / spread_B1.clamp(min=1e-12)).max().item())
+        worst = torch.maximum(worst, difference_BK.max())
+        share = torch.maximum(share, (difference_BK / spread_B1.clamp(min=1e-12)).max())
         left_BV = wanted_BV.scatter(1, history_BL, -torch.inf)[:, FIRST_GAME_ID:]
         top = min(TOP, ids_BK.shape[1])
         best_BT, places_BT = left_BV.topk(top)
@@ -55,4 +56,4 @@ def agreement(rank: Rank, scores: Callable[[Tensor], Tensor], histories: Iterabl
         among_BT = (ids_BK[:, :top, None] == places_BT[:, None] + FIRST_GAME_ID).any(2) | equal_BT
         kept += (among_BT | ~real_BK[:, :top]).float().mean(1).sum().item()
         users += len(history_BL)
-    return Agreement(worst, share, kept / max(users, 1), users)
+    return Agreement(worst.item(), share.item(), kept / max(users, 1), users)
