@@ -11,6 +11,7 @@ import wandb
 import yaml
 
 from memcom_rank.callbacks import wandb_run
+from memcom_rank.contract.errors import ConfigError
 from tests.command import fit, run
 from tests.test_cli import columns, summary
 
@@ -177,3 +178,10 @@ def test_nobody_logged_in_and_nobody_there_to_ask(tiny, tmp_path):
     assert made.returncode == 0, made.stderr
     assert "offline; to upload: wandb sync runs/" in made.stdout
     assert "API key" not in made.stdout + made.stderr
+
+
+@pytest.mark.parametrize("mode", ["", "ofline"])
+def test_an_unknown_mode_is_a_named_error(unset, mode):
+    unset.setenv("WANDB_MODE", mode)
+    with pytest.raises(ConfigError, match=r"(?s)WANDB_MODE is '.*unset WANDB_MODE"):
+        wandb_run.open_wandb_run(Logger())

@@ -58,6 +58,8 @@ class Fake:
             checkpoint.touch()
             self.trainer.slots.append(self.slot)
             raise KeyboardInterrupt
+        if fate == "asked to end":
+            return 0
         if fate is not None:
             with (self.folder / "log.txt").open("a") as log:
                 log.write(fate)
@@ -104,14 +106,16 @@ def test_whatever_comes_of_a_cell_the_others_are_run(tmp_path):
         cells[2].title: "Traceback\n  raise\ntorch.OutOfMemoryError: CUDA out of memory\n",
         cells[3].title: "",
         cells[4].title: "nothing to be read\n",
+        cells[5].title: "asked to end",
     }
     run_cells(cells, shelf, Trainer(cells, fates=fates), 2, Watch())
-    assert statuses(shelf, cells) == [FINISHED, INFEASIBLE, FAILED, FAILED, FAILED, *[FINISHED] * 5]
-    assert [shelf.read(cell).reason for cell in cells[1:5]] == [
+    assert statuses(shelf, cells) == [FINISHED, INFEASIBLE, FAILED, FAILED, FAILED, FAILED, *[FINISHED] * 4]
+    assert [shelf.read(cell).reason for cell in cells[1:6]] == [
         "MEmCom cannot fit in 9 bytes (wanted: at least 90 bytes)",
         "OutOfMemoryError: CUDA out of memory",
         "killed by signal 9",
         "exit code 1, see its log.txt",
+        "stopped before its end; the same command goes on with it",
     ]
 
 

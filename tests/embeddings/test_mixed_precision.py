@@ -1,8 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
+from torch.nn.functional import pad
 
 from memcom_rank.contract.errors import BudgetError, ConfigError
 from memcom_rank.embeddings import MixedPrecision
+from memcom_rank.losses.softmax import softmax_loss, tiled_softmax_loss
 
 
 def test_popular_ids_are_exact_and_the_rest_is_what_is_stored():
@@ -26,6 +30,20 @@ def test_training_rounds_at_random_and_right_on_average(side):
     draws = [made.dense() if side == "pool" else made.score(torch.eye(8)).T for _ in range(400)]
     assert not torch.equal(draws[0], draws[1])
     torch.testing.assert_close(torch.stack(draws).mean(0), exact_VD, rtol=0, atol=0.03)
+
+
+def test_a_loss_in_tiles_that_are_made_again_equals_that_of_tiles_made_once():
+    torch.manual_seed(0)
+    made, queries_BD = MixedPrecision(20, 8, bits=2, target_ratio=5), torch.randn(3, 8, requires_grad=True)
+    ids_BL, weights_B = torch.tensor([[2, 9], [14, 0], [19, 3]]), torch.ones(3)
+    tiles = made.tiles(7)
+    scores_BV = pad(torch.cat([tile(queries_BD) for tile in tiles], 1), (1, 0))
+    once = softmax_loss(scores_BV, ids_BL, ids_BL, weights_B)
+    again = {first: partial(tile, queries_BD) for first, tile in zip(range(1, 20, 7), tiles, strict=True)}
+    loss = tiled_softmax_loss(again, ids_BL, ids_BL, weights_B)
+    torch.testing.assert_close(loss, once)
+    found, wanted = (torch.autograd.grad(value, [queries_BD, *made.parameters()]) for value in (loss, once))
+    torch.testing.assert_close(found, wanted)
 
 
 def test_the_same_seed_rounds_alike():

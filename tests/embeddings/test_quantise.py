@@ -1,5 +1,6 @@
 import math
 
+import numpy
 import pytest
 import torch
 from hypothesis import given
@@ -80,3 +81,13 @@ def test_values_can_be_rounded_with_the_step_of_others(bits):
     assert torch.equal(best_step(values_D, bits), step_1)
     assert torch.equal(quantise(values_D[:3], bits, step=step_1)[0], codes_D[:3])
     torch.testing.assert_close(rounded(values_D[:3], bits, step=step_1), dequantise(codes_D, step_1, bits)[:3])
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8, 19])
+@pytest.mark.parametrize("count", [2**16 - 1, 2**16, 2**16 + 3])
+def test_pieces_join_as_if_packed_bit_by_bit_at_once(bits, count):
+    codes = torch.randint(2**bits, (count,), generator=torch.Generator().manual_seed(0), dtype=torch.int32)
+    ones = (codes[:, None] >> torch.arange(bits) & 1).flatten().numpy()
+    packed = pack(codes, bits)
+    assert packed.numpy().tobytes() == numpy.packbits(ones, bitorder="little").tobytes()
+    assert torch.equal(unpack(packed, bits, count), codes.long())

@@ -26,4 +26,4 @@ def test_fewer_than_one_number_per_id_is_refused_and_what_shares_rows_named():
 
 
 def test_the_padding_row_is_zero():
-    assert (ReducedDim(50, 16, target_ratio=2).table_VW[0] == 0).all()
+    assert (ReducedDim(50, 16, target_ratio=2).table()[0] == 0).all()

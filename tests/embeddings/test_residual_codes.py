@@ -45,7 +45,7 @@ def test_same_seed_same_codes_and_they_survive_a_checkpoint():
 
 
 def test_the_multiplier_starts_at_one():
-    torch.testing.assert_close(ResidualCodes(50, 8, budget_bytes=900).scale(), torch.ones(1, 50), rtol=0.02, atol=0)
+    torch.testing.assert_close(ResidualCodes(50, 8, budget_bytes=900).scale(), torch.ones(50), rtol=0.02, atol=0)
 
 
 def test_too_small_a_budget_is_refused_with_what_goes_further():

@@ -5,7 +5,7 @@ from memcom_rank.contract.errors import BudgetError, ConfigError
 from memcom_rank.embeddings import ResidualMEmCom
 from tests.embeddings.test_clustering import owned
 
-PARTS = ("shared", "popular", "rare")
+PARTS = {"shared": "shared", "popular": "residuals.tables.0", "rare": "residuals.tables.1"}
 
 
 @pytest.mark.parametrize("ratio", [32, 64])
@@ -13,7 +13,8 @@ def test_every_part_gets_its_share(ratio):
     made = ResidualMEmCom(5000, 256, target_ratio=ratio)
     limit = made.full_bytes / ratio
     assert limit - 5000 / 8 - 300 < made.num_bytes <= limit  # a value more for each rare game would not fit
-    kept = {part: sum(t.nbytes for name, t in made.at_rest().items() if name.startswith(part)) for part in PARTS}
+    stored = made.at_rest()
+    kept = {part: sum(t.nbytes for name, t in stored.items() if name.startswith(at)) for part, at in PARTS.items()}
     rows = sum(kept.values())
     wanted = {"shared": 0.1, "popular": 0.25, "rare": 0.65}
     assert {part: size / rows for part, size in kept.items()} == pytest.approx(wanted, abs=0.06)  # steps are uneven
@@ -40,7 +41,7 @@ def test_games_of_the_same_users_share_a_row():
 def test_the_multiplier_starts_at_one_and_vectors_at_norm_one():
     torch.manual_seed(0)
     made = ResidualMEmCom(500, 64, target_ratio=16)
-    torch.testing.assert_close(made.scale(), torch.ones(1, 500), rtol=0.02, atol=0)
+    torch.testing.assert_close(made.scale(), torch.ones(500), rtol=0.02, atol=0)
     assert made.dense()[1:].norm(dim=1).mean().item() == pytest.approx(1, abs=0.05)
 
 

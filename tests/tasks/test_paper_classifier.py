@@ -52,6 +52,6 @@ def test_batch_statistics_are_sent_once_a_validation_and_not_by_ddp(folder, monk
     monkeypatch.setattr(made.strategy, "broadcast", broadcast)
     model.on_validation_start()
     buffers = dict(model.ranker.named_buffers(prefix="ranker"))
-    assert len(sent) == len(buffers) == 6
+    assert len(sent) == len(buffers) == 7  # two layers, three each, and the embedding's type and device
     assert all((buffer == 3).all() for buffer in buffers.values())
     assert set(model._ddp_params_and_buffers_to_ignore) == set(buffers)

@@ -6,6 +6,9 @@ import wandb
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from memcom_rank.contract.errors import ConfigError
+
+_MODES = ("online", "offline", "shared", "disabled", "dryrun", "run")  # what W&B takes
 _QUIET = wandb.Settings(silent=True)  # the closing table says where the run is and how to sync it
 
 
@@ -15,7 +18,16 @@ def open_wandb_run(logger: WandbLogger) -> None:
 
     WANDB_MODE decides where it is set; else the run is online when somebody is logged in, and offline when nobody is
     or the server cannot be reached or refuses. `val/*` is drawn over epochs.
+
+    Raises:
+        ConfigError: W&B knows no such WANDB_MODE.
     """
+    if (mode := os.environ.get("WANDB_MODE", "online")) not in _MODES:
+        raise ConfigError(
+            f"WANDB_MODE is '{mode}'",
+            wanted=f"one of {', '.join(_MODES[:4])}",
+            fix="unset WANDB_MODE: the run is then online where somebody is logged in, else offline",
+        )
     start = logger._wandb_init  # what the logger will pass to wandb.init
     start.pop("anonymous", None)  # withdrawn by W&B; Lightning still sends it, and every run would warn
     try:

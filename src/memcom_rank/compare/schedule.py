@@ -123,6 +123,8 @@ def _error(log: Path, code: int | None) -> tuple[str, str]:
         wanted = f" (wanted: {last['wanted']})" if last["wanted"] else ""
         seen = last["seen"] if last["kind"] == "BudgetError" else f"{last['kind']}: {last['seen']}"
         return last["kind"], f"{seen}{wanted}"
+    if code == 0:  # Lightning ends so when it is asked to, by SIGTERM
+        return "", "stopped before its end; the same command goes on with it"
     return "", f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}, see its {LOG_FILE}"
 
 

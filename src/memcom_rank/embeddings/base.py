@@ -59,8 +59,8 @@ class CompressedEmbedding(nn.Module, abc.ABC):
     def tiles(self, size: int) -> list[Tile]:
         """Return what makes of projected queries [B, S] the scores [B, size] of each `size` ids in turn.
 
-        From id 1 on, the last tile has the rest. A tile can be made again, and gradients of all tiles together take
-        the time of one pass over the ids.
+        From id 1 on, the last tile has the rest. A tile can be made again, and is the same again. Gradients of all
+        tiles together take the time of one pass over the ids.
         """
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:

@@ -44,11 +44,7 @@ class LowBitRows(Table, Stored):
 
     def forward(self, rows: Tensor | None = None) -> Tensor:
         """See the base: rows as they are stored, or in training as `stochastic` says."""
-        if rows is None:
-            return self._rounded(self.rows_MW)
-        if rows.numel() < self.num_rows:
-            return self._rounded(pick(self.rows_MW, rows.reshape(-1))).view(*rows.shape, self.width)
-        return pick(self._rounded(self.rows_MW), rows)
+        return self._rounded(self.rows_MW if rows is None else pick(self.rows_MW, rows))
 
     def bag(self, rows_BL: Tensor, weights_BL: Tensor) -> Tensor:
         """See the base: each row is rounded once."""

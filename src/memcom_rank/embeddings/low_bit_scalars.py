@@ -29,8 +29,9 @@ class LowBitScalars(Stored):
 
     def forward(self, ids: Tensor | None = None) -> Tensor:
         """Return the numbers of ids of any shape, in that shape; by default all, [N]."""
-        values = self.values_N if ids is None else pick(self.values_N, ids)
-        return rounded(values, _BITS, step=best_step(self.values_N.detach().float(), _BITS))
+        step_1 = best_step(self.values_N.detach().float(), _BITS)
+        values_N = self.values_N if ids is None else pick(self.values_N, ids.reshape(-1))
+        return rounded(values_N, _BITS, step=step_1).view(values_N.shape if ids is None else ids.shape)
 
     def split(self, size: int, first: int = 0) -> tuple[Tensor, ...]:
         """Return the numbers of ids from `first` on, [T] each, `size` in turn; gradients take one pass over all."""

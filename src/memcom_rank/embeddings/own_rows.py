@@ -3,6 +3,8 @@
 Takes a table, of whatever storage -> gives pooled histories and scores.
 """
 
+import abc
+
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -14,6 +16,10 @@ class OwnRows(CompressedEmbedding):
     """A technique that sets `table`, of at most `dim` values per row: a row for each id, or for each but padding."""
 
     table: Table
+
+    @abc.abstractmethod
+    def __init__(self, num_ids: int, dim: int) -> None:
+        super().__init__(num_ids, dim)
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         rows_BL = (ids_BL - self._without()).clamp(min=0)

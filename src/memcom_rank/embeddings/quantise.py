@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 STEPS = {1: 1.5956, 2: 0.9957, 3: 0.5860, 4: 0.3352, 8: 0.0308}  # best step for a standard normal, by bits
 STEP_BYTES = 2  # fp16
+_PIECE = 2**16  # codes packed at once: a multiple of 8, so that they fill whole bytes
 
 
 def rounded(latent: Tensor, bits: int, noise: Tensor | None = None, *, step: Tensor | None = None) -> Tensor:
@@ -63,14 +64,39 @@ def packed_bytes(count: int, bits: int) -> int:
 
 
 def pack(codes: Tensor, bits: int) -> Tensor:
-    """Pack non-negative integers below 2^bits, in row order, into uint8 [bytes]; the lowest bits come first."""
-    shifts = torch.arange(bits, device=codes.device)
-    ones = (codes.reshape(-1, 1).long() >> shifts & 1).reshape(-1)
-    bytes_N8 = nn.functional.pad(ones, (0, -len(ones) % 8)).view(-1, 8)
-    return (bytes_N8 << torch.arange(8, device=codes.device)).sum(dim=1).to(torch.uint8)
+    """Pack non-negative integers below 2^bits, in row order, into uint8 [bytes]; the lowest bits come first.
+
+    In pieces, so that beside the result it takes a few megabytes.
+    """
+    return torch.cat([_pack(piece_N, bits) for piece_N in torch.split(codes.reshape(-1), _PIECE)])
 
 
 def unpack(packed: Tensor, bits: int, count: int) -> Tensor:
     """Return the `count` integers that `pack` packed, int64."""
-    ones = (packed.long()[:, None] >> torch.arange(8, device=packed.device) & 1).reshape(-1)[: count * bits]
-    return (ones.view(count, bits) << torch.arange(bits, device=packed.device)).sum(dim=1)
+    pieces = torch.split(packed, _PIECE // 8 * bits)
+    return torch.cat([_unpack(piece_N, bits) for piece_N in pieces])[:count]
+
+
+def _pack(codes_N: Tensor, bits: int) -> Tensor:
+    codes_G8 = nn.functional.pad(codes_N.long(), (0, -len(codes_N) % 8)).view(-1, 8)  # 8 codes fill `bits` bytes
+    bytes_GC = codes_G8.new_zeros(len(codes_G8), bits)
+    for place, byte, shift in _overlaps(bits):
+        bytes_GC[:, byte] |= codes_G8[:, place] << shift if shift >= 0 else codes_G8[:, place] >> -shift
+    return (bytes_GC & 255).to(torch.uint8).flatten()[: packed_bytes(len(codes_N), bits)]
+
+
+def _unpack(packed_N: Tensor, bits: int) -> Tensor:
+    bytes_GC = nn.functional.pad(packed_N, (0, -len(packed_N) % bits)).view(-1, bits).long()
+    codes_G8 = bytes_GC.new_zeros(len(bytes_GC), 8)
+    for place, byte, shift in _overlaps(bits):
+        codes_G8[:, place] |= bytes_GC[:, byte] >> shift if shift >= 0 else bytes_GC[:, byte] << -shift
+    return (codes_G8 & (1 << bits) - 1).flatten()
+
+
+def _overlaps(bits: int) -> list[tuple[int, int, int]]:
+    """Return which of 8 codes lies in which of their `bits` bytes, and how far left from the byte's lowest bit."""
+    return [
+        (place, byte, place * bits - 8 * byte)
+        for place in range(8)
+        for byte in range(place * bits // 8, (place * bits + bits - 1) // 8 + 1)
+    ]

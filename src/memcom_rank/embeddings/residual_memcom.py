@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.bag import pool_made
 from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
@@ -116,14 +115,9 @@ class ResidualMEmCom(CompressedEmbedding):
         self.row_of.set(kmeans(factors_VF, self.row_of.size, counts_V)[1])
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        return pool_made(self._vectors, ids_BL, weights_BL)
-
-    def _vectors(self, ids_N: Tensor) -> Tensor:
-        shared_ND: Tensor = self.shared(self.row_of(ids_N)[:, 0])
-        if self.scale is not None:
-            shared_ND = shared_ND * self.scale(ids_N)[:, None]
-        vectors_ND: Tensor = shared_ND + self.residuals((ids_N - 1).clamp(min=0))
-        return vectors_ND
+        scaled_BL = weights_BL if self.scale is None else weights_BL * self.scale(ids_BL)
+        shared_BD = self.shared.bag(self.row_of(ids_BL)[..., 0], scaled_BL)
+        return shared_BD + self.residuals.bag((ids_BL - 1).clamp(min=0), weights_BL)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: m dot products, and the query itself for the residuals."""

@@ -49,8 +49,10 @@ def tiled_softmax_loss(tiles: Mapping[int, Tile], hidden_BL: Tensor, owned_BL: T
         if len(tiles) == 1:
             rest_B, found_BL = _reduced(tile, first, hidden_BL, owned_BL)
         else:
-            rest_B, found_BL = checkpoint(  # a tile draws nothing: no state of generators to keep
-                _reduced, tile, first, hidden_BL, owned_BL, use_reentrant=False, preserve_rng_state=False
+            rest_B, found_BL = (
+                checkpoint(  # a tile draws nothing, or by a seed of its own: no state of generators to keep
+                    _reduced, tile, first, hidden_BL, owned_BL, use_reentrant=False, preserve_rng_state=False
+                )
             )
         rest.append(rest_B)
         hidden_scores_BL = hidden_scores_BL + found_BL  # each game is in one tile and 0 in the others
