@@ -47,7 +47,8 @@ def test_errors_are_printed_without_traceback(runs, wrong, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["diff"], ["diff", "a"], ["dif", "a", "b"], ["baselines", "--only", "knn"], ["compare"]]
+    "command",
+    [[], ["diff"], ["diff", "a"], ["dif", "a", "b"], ["baselines", "--only", "knn"], ["compare"], ["rank", "b"]],
 )
 def test_argparse_exits_with_2(command, capsys):
     with pytest.raises(SystemExit) as exit_info:
@@ -75,6 +76,9 @@ def test_help_loads_nothing_and_a_comparison_no_torch(runs):
     assert out.splitlines()[-1] == "[]"
     out = loaded(["compare", "--help"])
     assert "python -m memcom_rank compare --config compare_smoke.yaml" in out
+    assert out.splitlines()[-1] == "[]"
+    out = loaded(["rank", "--help"])
+    assert 'python -m memcom_rank rank bundle/ --history "Dota 2" "Portal"' in out
     assert out.splitlines()[-1] == "[]"
     assert loaded(["compare", "--config", "compar.yaml"]).splitlines()[-1] == "['numpy', 'pyarrow']"
 

@@ -1,6 +1,6 @@
 """Command line (floor 5): `python -m memcom_rank compare|diff|baselines|export|rank`, what is done beside training.
 
-Training is `train.py`. Only argparse is loaded here, so that --help answers at once.
+Training is `train.py`. Only argparse and such of the standard library is loaded here, so that --help answers at once.
 """
 
 import argparse

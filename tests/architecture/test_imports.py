@@ -53,7 +53,15 @@ def loaded_by(module: str, *, absent: tuple[str, ...] = ()) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "module", ["memcom_rank", "memcom_rank.contract.manifest", "memcom_rank.compare", "data_prep", "data_prep.cli"]
+    "module",
+    [
+        "memcom_rank",
+        "memcom_rank.contract.manifest",
+        "memcom_rank.compare",
+        "memcom_rank.runtime",
+        "data_prep",
+        "data_prep.cli",
+    ],
 )
 def test_light_modules_load_nothing_heavy(module):
     assert not loaded_by(module) & (HEAVY - ({"polars"} if module.startswith("data_prep") else set()))
@@ -63,6 +71,11 @@ def test_light_modules_load_nothing_heavy(module):
 @pytest.mark.parametrize("room", [room for room in WITHOUT_EXTRAS if (PACKAGE / room / "__init__.py").exists()])
 def test_rooms_work_without_polars_wandb_and_jsonargparse(room):
     assert "torch" in loaded_by(f"memcom_rank.{room}", absent=("polars", "wandb", "jsonargparse"))
+
+
+@pytest.mark.slow
+def test_the_runtime_loads_onnxruntime_only_to_load_a_model():
+    assert not loaded_by("memcom_rank.runtime") & (HEAVY | {"onnxruntime", "numpy", "pyarrow"})
 
 
 @pytest.mark.slow

@@ -69,10 +69,10 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
     manifest = parse_manifest(_manifest(folder))
     files = manifest.files
     seen = {name: _look(folder / name, facts.bytes) for name, facts in files.items()}  # all sizes before any content
-    for name in files.keys() - {manifest.games}:
+    for name in files:
         for _ in _checked(folder / name, files[name]):
             pass
-    text = unpack(_read(folder / manifest.games, files[manifest.games]), files[manifest.games].unpacked_bytes or 0)
+    text = unpack(_checked(folder / manifest.games, files[manifest.games]), files[manifest.games].unpacked_bytes or 0)
     return Bundle(folder, manifest, Games(text, manifest.num_games), seen)
 
 

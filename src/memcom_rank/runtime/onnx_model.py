@@ -55,9 +55,7 @@ class OnnxModel:
         except Exception as error:  # onnxruntime's own have no common base, and names of a stranger may be no UTF-8
             raise _refused(error) from error
         if inputs != _INPUTS or outputs != _OUTPUTS:
-            raise damaged(
-                f"the model is from {ascii(inputs)} to {ascii(outputs)}"[:300], f"from {_INPUTS} to {_OUTPUTS}"
-            )
+            raise damaged(f"the model is from {inputs!a} to {outputs!a}"[:300], f"from {_INPUTS} to {_OUTPUTS}")
         self._num_games, self._k = num_games, k
 
     def __call__(self, history_BL: Ints) -> tuple[Ints, Floats]:

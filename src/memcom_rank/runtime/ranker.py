@@ -56,8 +56,8 @@ class Ranker:
             from .onnx_model import OnnxModel
         except ImportError as error:
             raise BundleError(
-                f"the package {error.name} is not installed",
-                wanted="onnxruntime and numpy",
+                f"onnxruntime cannot be loaded: {error}",
+                wanted="the packages onnxruntime and numpy",
                 fix="pip install onnxruntime numpy",
             ) from error
         check_onnx(bundle.model_path)

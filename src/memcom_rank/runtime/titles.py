@@ -3,18 +3,21 @@
 import difflib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 from .games import Game
 
 _NEAR = 0.75  # of difflib's ratio: a typo in a short title, two or three in a long one
+_WORD = re.compile(r"\w+")
 
 
 def plain(title: str) -> str:
     """Return a title without case, accents, punctuation and signs: "PORTAL™ 2: Épisode" -> "portal 2 episode"."""
-    letters = unicodedata.normalize("NFKD", re.sub("[™®]", "", title)).casefold()
-    letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return " ".join(re.findall(r"\w+", re.sub("['\u2019]", "", letters.replace("&", " and "))))
+    if not title.isascii():
+        letters = unicodedata.normalize("NFKD", re.sub("[™®]", "", title))
+        title = "".join(letter for letter in letters if not unicodedata.combining(letter)).replace("\u2019", "'")
+    return " ".join(_WORD.findall(title.casefold().replace("&", " and ").replace("'", "")))
 
 
 def nearest(typed: str, games: Sequence[Game], most: int) -> list[int]:
@@ -24,20 +27,17 @@ def nearest(typed: str, games: Sequence[Game], most: int) -> list[int]:
     difflib finds alike; of equals the more popular game.
     """
     wanted = plain(typed) or typed
-    words = f" {wanted} "
+    words, letters = f" {wanted} ", Counter(wanted)
     matcher = difflib.SequenceMatcher(autojunk=False)
     matcher.set_seq2(wanted)
     found = list[tuple[float, int]]()
     for place, game in enumerate(games):
         title = plain(game.title)
-        if title == wanted:
-            found.append((-4.0, place))
-        elif f" {title} ".startswith(words):
-            found.append((-3.0, place))
-        elif words in f" {title} ":
-            found.append((-2.0, place))
-        else:
+        if words in (spaced := f" {title} "):
+            found.append((-4.0 if title == wanted else -3.0 if spaced.startswith(words) else -2.0, place))
+            continue
+        least = _NEAR * (len(title) + len(wanted)) / 2  # letters that both must have, of which most titles fall short
+        if len(title) >= least and sum(min(title.count(one), times) for one, times in letters.items()) >= least:
             matcher.set_seq1(title)
-            if matcher.real_quick_ratio() >= _NEAR and matcher.quick_ratio() >= _NEAR:
-                found.append((-matcher.ratio(), place))
+            found.append((-matcher.ratio(), place))
     return [place for rank, place in sorted(found) if rank <= -_NEAR][:most]

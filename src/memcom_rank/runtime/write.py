@@ -54,9 +54,9 @@ def _manifest(files: Mapping[str, bytes], fields: Mapping[str, Any]) -> bytes:
     facts: dict[str, dict[str, Any]] = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()
     }
-    games = fields.get("games", "")
-    if games in facts:
-        facts[games]["unpacked_bytes"] = int.from_bytes(files[games][-4:], "little")  # a gzip file ends with its size
+    for name in facts:
+        if name == fields.get("games"):
+            facts[name]["unpacked_bytes"] = int.from_bytes(files[name][-4:], "little")  # a gzip file ends with its size
     whole = {"format": FORMAT, "version": VERSION, **fields, "files": facts}
     if any(Path(name).name != name or not name for name in files):
         raise _unfit(f"the file names {sorted(files)}")
