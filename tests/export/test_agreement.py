@@ -29,9 +29,7 @@ def test_differences_and_overlap_are_those_of_loops(noise):
     same = [len(set(a[:TOP]) & set(b)) / TOP for a, b in zip(own_ids.tolist(), wanted_ids.tolist(), strict=True)]
     assert found.overlap == pytest.approx(math.fsum(same) / USERS)
     assert found.overlap == 1 or noise
-    apart = [
-        [abs(other_BV[u, game] - scores_BV[u, game]).item() for game in own_ids[u].tolist()] for u in range(USERS)
-    ]
+    apart = [[abs(other_BV[u, game] - scores_BV[u, game]).item() for game in own_ids[u].tolist()] for u in range(USERS)]
     assert found.score == pytest.approx(max(map(max, apart)))
     spreads = [max(row[2:]) - min(row[2:]) for row in scores_BV.tolist()]
     shares = [max(row) / spread for row, spread in zip(apart, spreads, strict=True)]

@@ -9,7 +9,13 @@ def test_a_card_has_data_that_hugging_face_reads_and_says_what_the_bundle_is():
     data = ModelCard(text).data
     assert data.license == "apache-2.0"
     assert "onnx" in data.tags
-    for words in ("Classifier over a Full embedding", "ndcg@10 0.2500", "| embedding | 12,345 |", "sha256:0", "12 games"):
+    for words in (
+        "Classifier over a Full embedding",
+        "ndcg@10 0.2500",
+        "| embedding | 12,345 |",
+        "sha256:0",
+        "12 games",
+    ):
         assert words in text
 
 

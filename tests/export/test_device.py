@@ -46,5 +46,3 @@ def test_a_network_with_an_output_layer_is_refused():
     network = PaperNetwork(Full(NUM_IDS, DIM), widths=[4], dropout=0.0)
     with pytest.raises(ConfigError, match="PaperNetwork has an output layer"):
         DeviceRanker(network, bits=8, k=3)
-
-

@@ -21,7 +21,9 @@ def of_floats(part):
 TABLES = {
     "fp32": lambda: PlainRows(torch.randn(ROWS, WIDTH)),
     "fp16": lambda: PlainRows(torch.randn(ROWS, WIDTH).half()),
-    **{f"{bits}": lambda bits=bits: PackedRows(*quantise_rows(torch.randn(ROWS, WIDTH), bits), bits) for bits in (2, 8)},
+    **{
+        f"{bits}": lambda bits=bits: PackedRows(*quantise_rows(torch.randn(ROWS, WIDTH), bits), bits) for bits in (2, 8)
+    },
 }
 
 
