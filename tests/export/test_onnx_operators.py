@@ -4,6 +4,7 @@ import torch
 
 from memcom_rank.embeddings.hashing import hash_constants, polynomial_hash
 from memcom_rank.embeddings.quantise import dequantise
+from memcom_rank.export.onnx_model import quiet
 from memcom_rank.export.onnx_operators import translations
 from memcom_rank.export.operators import packed_dots, packed_rows
 from memcom_rank.export.packing import pack_rows
@@ -36,19 +37,20 @@ class Tables(torch.nn.Module):
 
 
 def test_in_onnxruntime_they_are_what_they_are_in_torch():
-    tables, free = Tables(), torch.export.Dim.DYNAMIC
+    tables, free = Tables().eval(), torch.export.Dim.DYNAMIC
     examples = torch.randn(2, 40), torch.zeros(2, 3, dtype=torch.int32), torch.zeros(2, 3, dtype=torch.int64)
-    program = torch.onnx.export(
-        tables,
-        examples,
-        input_names=["queries", "rows", "ids"],
-        dynamic_shapes=({0: free}, {0: free, 1: free}, {0: free, 1: free}),
-        custom_translation_table=translations(),
-        opset_version=20,
-        dynamo=True,
-        optimize=False,
-        verbose=False,
-    )
+    with quiet():
+        program = torch.onnx.export(
+            tables,
+            examples,
+            input_names=["queries", "rows", "ids"],
+            dynamic_shapes=({0: free}, {0: free, 1: free}, {0: free, 1: free}),
+            custom_translation_table=translations(),
+            opset_version=20,
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+        )
     queries_BW, rows_BL = torch.randn(3, 40), torch.randint(0, ROWS, (4, 5), dtype=torch.int32)
     ids_BL = torch.tensor([[1, 2, 41, 65_537, 2_147_483, 499_999_999, 2**31 - 1]])
     *found, hashes = session(program.model_proto).run(

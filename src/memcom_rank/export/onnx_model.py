@@ -25,7 +25,7 @@ def onnx_model(ranker: DeviceRanker) -> onnx.ModelProto:
     """Return a model: history [batch, length] int64 -> ids [batch, k] int64, scores [batch, k] fp32."""
     free = torch.export.Dim.DYNAMIC
     example_BL = torch.tensor([[2, 0, 0], [2, 1, 0]])
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.onnx.export(
             ranker.eval(),
             (example_BL,),
@@ -63,7 +63,8 @@ def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
+    """Keep what the packages say about their own insides from the user."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Export room (floor 4): what was exported, as plain text. Takes a manifest's fields and measurements -> gives a report."""
+"""Export room (floor 4): what was exported, as text. Takes the fields of a manifest -> gives a report."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Export room (floor 4): a model as an artifact holds it. Takes a trained model and bits -> gives a copy, of packed parts.
+"""Export room (floor 4): a model as an artifact holds it. Takes a trained model and bits -> gives a packed copy.
 
 What was trained in few bits keeps its codes and steps. Of what was trained in fp32, rows get `bits` bits a value and an
 fp16 step each, and numbers per id 8 bits; at 16 bits both are fp16, at 32 they stay. A matcher's few parameters stay.
