@@ -18,7 +18,7 @@ from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.onnx_operators import translations
 
 OPSET = 20
-_FOLDED = 64  # bytes
+_FOLDED = 16  # numbers
 
 
 def onnx_model(ranker: DeviceRanker) -> onnx.ModelProto:
@@ -41,7 +41,7 @@ def onnx_model(ranker: DeviceRanker) -> onnx.ModelProto:
         )
         assert program is not None
         model = program.model
-        # small numbers only, e.g. of shapes: unpacked tables would not be small
+        # of shapes and the like: an unpacked table would stand beside the packed one
         onnxscript.optimizer.optimize(model, input_size_limit=_FOLDED, output_size_limit=_FOLDED)
     return _bare(onnx_ir.to_proto(model))
 
