@@ -1,4 +1,4 @@
-"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines|rank|demo`, what is done beside training.
+"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines|export|rank|demo`, what is done beside training.
 
 Training is `train.py`. Only argparse and such of the standard library is loaded here, so that --help answers at once.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from memcom_rank.contract.errors import MemcomRankError
+from memcom_rank.contract.errors import ConfigError, MemcomRankError
 from memcom_rank.runtime import RankerError
 
 BASELINES = ("popularity", "ease", "item_knn", "ials", "bpr")
@@ -28,6 +28,14 @@ examples:
   python -m memcom_rank baselines --data.path data/steam --metric ndcg@20 --seed 1
 
 item_knn, ials and bpr need the package implicit: pip install 'memcom-rank[baselines]'
+"""
+_EXPORT_EXAMPLES = """\
+examples:
+  python -m memcom_rank export --ckpt_path runs/20260131-120000-fit --output bundle/ --bits 8
+  python -m memcom_rank export --ckpt_path best --output bundle/ --bits 8 --data.path data/steam --k 20
+
+What was trained in few bits (embedding/low_bit.yaml, ...) stays as it was trained, whatever --bits says. The packages
+onnx, onnxscript, onnxruntime and huggingface_hub are needed: pip install 'memcom-rank[export]'
 """
 _RANK_EXAMPLES = """\
 examples:
@@ -102,6 +110,20 @@ def _compare(arguments: argparse.Namespace) -> tuple[str, int]:
     return compare(arguments.config, vars(arguments), arguments.flags, report=arguments.report)
 
 
+def _export(arguments: argparse.Namespace) -> tuple[str, int]:
+    try:
+        from memcom_rank.export_command import export
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the package {error.name} is not installed",
+            wanted="onnx, onnxscript, onnxruntime and huggingface_hub",
+            fix="pip install 'memcom-rank[export]'",
+        ) from error
+    path = getattr(arguments, "data.path")
+    words = {"bits": arguments.bits, "k": arguments.k, "data_path": path, "runs": RUNS}
+    return export(arguments.ckpt_path, arguments.output, **words), 0
+
+
 def _rank(arguments: argparse.Namespace) -> tuple[str, int]:
     from memcom_rank.rank_command import rank
 
@@ -129,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         + "\nmore: python -m memcom_rank compare --help",
         **raw,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="compare|diff|baselines|rank|demo")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="compare|diff|baselines|export|rank|demo")
     diff = commands.add_parser(
         "diff",
         help="is one run better than another on the same test users?",
@@ -159,6 +181,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     baselines.add_argument("--seed", type=int, default=0, metavar="N", help="of ials and bpr (default: %(default)s)")
     baselines.set_defaults(run=_baselines)
+    _add_export(
+        commands.add_parser(
+            "export",
+            help="a run -> a bundle that ranks without torch",
+            description="Export a trained ranker, with its catalogue, for onnxruntime; measure it there.",
+            epilog=_EXPORT_EXAMPLES,
+            **raw,
+        )
+    )
     ranking = commands.add_parser(
         "rank",
         help="what to play next? Ranks games from a bundle, without torch",
@@ -194,6 +225,34 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     return parser
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument(
+        "--ckpt_path",
+        required=True,
+        metavar="RUN",
+        help="a run folder, a .ckpt file, or best or last of the newest run",
+    )
+    export.add_argument("--output", type=Path, required=True, metavar="BUNDLE", help="new folder")
+    export.add_argument("--format", choices=["onnx"], default="onnx", help="of the model (default: %(default)s)")
+    export.add_argument(
+        "--bits",
+        type=int,
+        choices=[32, 16, 8, 4, 2],
+        default=8,
+        help="per value of what was trained in fp32 (default: %(default)s)",
+    )
+    export.add_argument("--k", type=_count, metavar="N", help="games returned (default: 100, or all if fewer)")
+    export.add_argument("--data.path", metavar="DATASET", help="dataset folder (default: that of the training)")
+    export.set_defaults(run=_export)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
 
 
 def _add_compare(compare: argparse.ArgumentParser) -> None:

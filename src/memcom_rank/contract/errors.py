@@ -61,6 +61,10 @@ class DemoError(MemcomRankError):
     """The demo's page cannot be built or served: npm, the folder, the port, or a bundle that browsers do not run."""
 
 
+class ExportError(MemcomRankError):
+    """A model cannot be exported, or what was exported is beyond the limits of its bits."""
+
+
 def diverged() -> ConfigError:
     """Return the error of a model whose scores are NaN."""
     return ConfigError(

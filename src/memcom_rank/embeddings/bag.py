@@ -8,6 +8,7 @@ rows one by one: a good third less time on a CPU. Bags of one take half the time
 """
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, cast
 
 import torch
@@ -24,6 +25,9 @@ def weighted_bag(table_MD: Tensor, rows_BL: Tensor, weights_BL: Tensor) -> Tenso
         rows_BL: int32 or int64 row numbers from 0 to M - 1; L may be 0. int32 is faster on a CPU.
         weights_BL: weights, of the table's type.
     """
+    if torch.compiler.is_exporting():  # operations that every runtime has
+        rows_BLD = table_MD.index_select(0, rows_BL.reshape(-1)).view(*rows_BL.shape, table_MD.shape[1])
+        return (rows_BLD * weights_BL[..., None]).sum(1)
     return cast(Tensor, _WeightedBag.apply(table_MD, rows_BL, weights_BL))  # type: ignore[no-untyped-call]
 
 
@@ -38,6 +42,10 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
         rows_TL: int32 or int64 row numbers from 0 to M - 1.
         weights_TL: weights; the scores are of their type.
     """
+    if torch.compiler.is_exporting():  # one after the other: never T x L x B products
+        terms = zip(rows_TL.unbind(1), weights_TL.unbind(1), strict=True)
+        bags = [dots_BM.T.index_select(0, rows_T) * weight_T[:, None] for rows_T, weight_T in terms]
+        return reduce(torch.add, bags).T
     scores_TB = weighted_bag(dots_BM.T.to(weights_TL.dtype).contiguous(), rows_TL, weights_TL)
     return scores_TB.T.contiguous()  # what follows would be slow on columns
 

@@ -73,8 +73,8 @@ class FrequencyDoubleHash(RowSum):
 
     def _weights(self, ids_N: Tensor) -> Tensor:
         # a popular game has one row, here twice: the second time it counts nothing
-        counts_N2 = torch.stack([torch.ones_like(ids_N), self._number(ids_N) >= self.num_own], 1)
-        return counts_N2.to(self.like.dtype)
+        hashed_N = self._number(ids_N) >= self.num_own
+        return torch.stack([torch.ones_like(hashed_N), hashed_N], 1).to(self.like.dtype)
 
     def _number(self, ids_N: Tensor) -> Tensor:
         """Return the places in order of popularity, from 0 on; the unknown id comes last."""

@@ -97,7 +97,7 @@ class Mec(CompressedEmbedding):
         rows_BSL = self._rows(self.codes(ids_BL)).transpose(1, 2)
         weights_BSL = weights_BL[:, None].expand_as(rows_BSL)
         parts_QP = self.words.bag(rows_BSL.flatten(0, 1), weights_BSL.flatten(0, 1))
-        return parts_QP.view(len(ids_BL), self.dim)
+        return parts_QP.view(ids_BL.shape[0], self.dim)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: the product of each part of the query with each codeword of its codebook, [B, S K]."""

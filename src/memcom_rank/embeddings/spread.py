@@ -32,6 +32,8 @@ def spread_scaled(values_BM: Tensor, scale_T: Tensor, *, first: int) -> Tensor:
 
     Equals `spread_modulo(values_BM, ...) * scale_T`, forward and backward, without the copies in between.
     """
+    if torch.compiler.is_exporting():  # operations that every runtime has
+        return spread_modulo(values_BM, first=first, count=len(scale_T)) * scale_T
     return cast(Tensor, _SpreadScaled.apply(values_BM, scale_T, first))  # type: ignore[no-untyped-call]
 
 

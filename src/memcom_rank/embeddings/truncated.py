@@ -51,4 +51,4 @@ class Truncated(RowSum):
         return modulo(ids_N, self.num_ids - 1).clamp(max=self.num_rows - 1)[:, None]
 
     def _weights(self, ids_N: Tensor) -> Tensor:
-        return torch.ones(len(ids_N), 1, dtype=self.like.dtype, device=ids_N.device)
+        return torch.ones(ids_N.shape[0], 1, dtype=self.like.dtype, device=ids_N.device)

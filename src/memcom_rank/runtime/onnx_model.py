@@ -20,7 +20,6 @@ _INPUTS = [("history", "tensor(int64)", 2)]
 _OUTPUTS = [("ids", "tensor(int64)", 2), ("scores", "tensor(float)", 2)]
 _SETTINGS = {
     "session.load_model_format": "ONNX",  # a file of another format would not have been walked by check_onnx
-    "optimization.disable_specified_optimizers": "ConstantFolding",  # would unpack whole tables to fp32
     "session.intra_op.allow_spinning": "0",
 }
 _FATAL = 4  # log level: errors are raised, and need not be printed too

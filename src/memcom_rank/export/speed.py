@@ -1,0 +1,75 @@
+"""Export room (floor 4): what a bundle costs on this machine. Takes a bundle and histories -> gives times and memory.
+
+Cold start and memory are those of a fresh process that knows onnxruntime and numpy alone.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from memcom_rank.runtime import Ranker
+
+_CALLS = 300
+_PROBE = """\
+import json, sys, time
+def peak():  # not getrusage, which begins with the peak of the process that started this one
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    except OSError:
+        return None
+import numpy, onnxruntime
+from memcom_rank.runtime import Ranker
+import memcom_rank.runtime.onnx_model
+onnxruntime.InferenceSession(sys.argv[2], providers=["CPUExecutionProvider"])
+before, began = peak(), time.perf_counter()
+ranker = Ranker.load(sys.argv[1])
+ranker.rank_ids(numpy.array([json.loads(sys.argv[3])]))
+print(json.dumps([time.perf_counter() - began, before and peak() - before]))
+"""
+
+
+class Speed(NamedTuple):
+    """Of one user's ranking over the whole catalogue, on one thread.
+
+    Attributes:
+        p50, p95: seconds of a call.
+        cold_start: seconds from opening a bundle to its first ranking.
+        peak_bytes: of a process, above one with an idle onnxruntime; None where the system does not tell.
+    """
+
+    p50: float
+    p95: float
+    cold_start: float
+    peak_bytes: int | None
+
+
+def speed(ranker: Ranker, bundle: Path, idle_model: Path, histories: Sequence[Sequence[int]]) -> Speed:
+    """Measure a bundle.
+
+    Args:
+        ranker: of the bundle.
+        bundle: its folder.
+        idle_model: an ONNX file that does nothing, for comparison.
+        histories: ids of users, none empty.
+    """
+    calls = [np.array([histories[call % len(histories)]], dtype=np.int64) for call in range(_CALLS)]
+    seconds = []
+    for history_1L in [*calls[:10], *calls]:
+        began = time.perf_counter()
+        ranker.rank_ids(history_1L)
+        seconds.append(time.perf_counter() - began)
+    p50, p95 = np.quantile(seconds[10:], [0.5, 0.95])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    words = [sys.executable, "-c", _PROBE, str(bundle), str(idle_model), json.dumps(list(histories[0]))]
+    cold_start, peak = json.loads(
+        subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout
+    )
+    return Speed(float(p50), float(p95), cold_start, peak)

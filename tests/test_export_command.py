@@ -1,0 +1,101 @@
+"""The command export: a small run becomes a bundle that ranks as its checkpoint does, or a named error."""
+
+import json
+import shutil
+import sys
+
+import pytest
+import torch
+
+from memcom_rank.__main__ import main
+from memcom_rank.data import RankingData
+from memcom_rank.export import limits
+from memcom_rank.runtime import Ranker
+
+
+def export(*words):
+    return main(["export", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def bundle(fitted, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "bundle"
+    assert export("--ckpt_path", fitted.folder, "--output", folder, "--bits", "32", "--k", "12") == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_a_bundle_ranks_as_its_checkpoint_and_says_what_it_is(bundle, fitted, tiny):
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    summary = json.loads((fitted.folder / "summary.json").read_text())
+    data = RankingData(str(tiny))
+    assert manifest["metrics"]["ndcg@10"] == pytest.approx(summary["test.ndcg@10"], abs=1e-6)
+    assert manifest["dataset"]["digest"] == data.dataset.manifest.digest
+    assert (manifest["technique"], manifest["k"]) == (summary["embedding.technique"], 12)
+    sizes = manifest["bytes"]
+    assert sizes["embedding"] == summary["embedding.bytes"]
+    assert sizes["total"] == sum(manifest["files"][name]["bytes"] for name in manifest["files"])
+    assert manifest["full_model_bytes"] == summary["model.full_bytes"]
+    games = data.dataset.games().sort_by("id")
+    ranker = Ranker.load(bundle)
+    assert [game.title for game in ranker.games] == games["title"].to_pylist()
+    assert len(ranker.rank([ranker.games[0].id, ranker.games[3].id])) == 10
+
+
+@pytest.mark.slow
+def test_without_a_dataset_nothing_is_measured_and_games_are_numbers(fitted, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(fitted.folder, run, ignore=shutil.ignore_patterns("wandb"))
+    path = run / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["datamodule_hyper_parameters"]["path"] = str(tmp_path / "gone")
+    torch.save(checkpoint, path)
+    assert export("--ckpt_path", run, "--output", tmp_path / "b", "--bits", "16") == 0
+    assert "not measured" in capsys.readouterr().out
+    ranker = Ranker.load(tmp_path / "b")
+    assert ranker.manifest.metrics == "not measured"
+    assert ranker.games[0].id == "2"
+
+
+@pytest.mark.slow
+def test_what_is_beyond_its_limits_is_not_written(fitted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(limits.LIMITS, 2, limits.Limits(score=0.0, overlap=1.0))
+    assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "b", "--bits", "2") == 1
+    assert "at 2 bits scores differ" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_what_is_there_is_not_overwritten(fitted, tmp_path, capsys):
+    assert export("--ckpt_path", fitted.folder, "--output", tmp_path) == 1
+    assert "already exists" in capsys.readouterr().err
+
+
+def test_no_checkpoint_and_a_damaged_one(tmp_path, capsys):
+    assert export("--ckpt_path", tmp_path / "none", "--output", tmp_path / "b") == 1
+    assert "no checkpoint" in capsys.readouterr().err
+    (tmp_path / "bad.ckpt").write_bytes(b"no checkpoint at all")
+    assert export("--ckpt_path", tmp_path / "bad.ckpt", "--output", tmp_path / "b") == 1
+    assert "not a checkpoint" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_version_or_another_dataset(fitted, tmp_path, capsys):
+    checkpoint = torch.load(fitted.folder / "checkpoints" / "best.ckpt", weights_only=True)
+    torch.save({**checkpoint, "dataset_digest": "sha256:0"}, tmp_path / "other.ckpt")
+    assert export("--ckpt_path", tmp_path / "other.ckpt", "--output", tmp_path / "b") == 1
+    assert "was trained on the dataset sha256:0" in capsys.readouterr().err
+    torch.save({**checkpoint, "state_dict": {}}, tmp_path / "old.ckpt")
+    assert export("--ckpt_path", tmp_path / "old.ckpt", "--output", tmp_path / "b") == 1
+    assert "does not fit this version" in capsys.readouterr().err
+
+
+def test_without_its_packages_it_says_what_to_install(fitted, tmp_path, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "memcom_rank.export_command", raising=False)
+    monkeypatch.setitem(sys.modules, "memcom_rank.export.card", None)
+    assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "b") == 1
+    assert "pip install 'memcom-rank[export]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--bits", "3"], ["--k", "0"], ["--format", "zip"]])
+def test_argparse_refuses_what_there_is_not(words, tmp_path):
+    with pytest.raises(SystemExit):
+        export("--ckpt_path", tmp_path, "--output", tmp_path / "b", *words)
