@@ -1,4 +1,4 @@
-"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines|export|rank|demo`, what is done beside training.
+"""Command line (floor 5): `python -m memcom_rank compare|diff|baselines|export|rank|demo`, all but training.
 
 Training is `train.py`. Only argparse and such of the standard library is loaded here, so that --help answers at once.
 """

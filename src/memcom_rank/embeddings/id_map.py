@@ -22,7 +22,7 @@ class IdMap(Stored):
 
     def __init__(self, num_ids: int, size: int, columns: int = 1) -> None:
         super().__init__()
-        self.size = size
+        self.num_ids, self.size = num_ids, size
         ids_V = torch.arange(num_ids, dtype=torch.int32)
         self.codes: Tensor  # [V, K]
         self.register_buffer("codes", (ids_V % size)[:, None].repeat(1, columns))

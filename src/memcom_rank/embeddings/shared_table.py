@@ -22,7 +22,7 @@ class SharedTable(Table):
     """
 
     def __init__(self, rows: Table, row_of: IdMap) -> None:
-        super().__init__(len(row_of.codes), rows.width)
+        super().__init__(row_of.num_ids, rows.width)
         self.rows = rows
         self.row_of = row_of
 

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from memcom_rank.embeddings.id_map import IdMap
 from memcom_rank.embeddings.low_bit_rows import LowBitRows
 from memcom_rank.embeddings.low_bit_scalars import LowBitScalars
+from memcom_rank.embeddings.merging_rows import MergingRows
 from memcom_rank.embeddings.prefixes import Prefixes
 from memcom_rank.embeddings.quantise import best_step, quantise
+from memcom_rank.embeddings.shared_table import SharedTable
 from memcom_rank.embeddings.stacked_rows import StackedRows
 from memcom_rank.embeddings.tables import Rows, Scalars
 from memcom_rank.export.parts import (
@@ -57,10 +59,13 @@ def _swap(module: nn.Module, bits: int) -> None:
 
 def _packed(part: nn.Module, bits: int) -> nn.Module | None:
     """Return what takes the place of a part; None for what only holds parts."""
-    if isinstance(part, Prefixes):
+    if isinstance(part, Prefixes | MergingRows):
         return _packed(part.settled(), bits)
     if isinstance(part, StackedRows):
         return StackedRows([cast(DeviceTable, _packed(table, bits)) for table in part.parts()])
+    if isinstance(part, SharedTable):
+        rows, row_of = _packed(part.rows, bits), _packed(part.row_of, bits)
+        return SharedTable(cast(DeviceTable, rows), cast(IdMap, row_of))
     if isinstance(part, Rows):
         return rows_of(part.rows_MW.detach(), bits)
     if isinstance(part, LowBitRows):
