@@ -48,3 +48,8 @@ def test_nearest(typed, titles):
 def test_of_equals_the_more_popular_comes_first_and_the_most_is_kept():
     assert nearest("twins", CATALOGUE, 3) == [7, 8]
     assert nearest("twins", CATALOGUE, 1) == [7]
+
+
+def test_a_popular_title_that_holds_the_words_comes_before_a_rare_one_that_begins_with_them():
+    titles = ["The Elder Scrolls V Skyrim", "Skyrim High Resolution Texture Pack"]
+    assert nearest("skyrim", [Game(title, title) for title in titles], 2) == [0, 1]

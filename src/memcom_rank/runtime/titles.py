@@ -23,8 +23,8 @@ def plain(title: str) -> str:
 def nearest(typed: str, games: Sequence[Game], most: int) -> list[int]:
     """Return the places of the games whose titles are nearest to what was typed, best first; none if none is near.
 
-    Equal but for case and signs comes first, then titles that begin with it, that hold its words, then those that
-    difflib finds alike; of equals the more popular game.
+    Equal but for case and signs comes first, then titles that hold its words, then those that difflib finds alike; of
+    equals the more popular game.
     """
     wanted = plain(typed) or typed
     words, letters = f" {wanted} ", Counter(wanted)
@@ -33,8 +33,8 @@ def nearest(typed: str, games: Sequence[Game], most: int) -> list[int]:
     found = list[tuple[float, int]]()
     for place, game in enumerate(games):
         title = plain(game.title)
-        if words in (spaced := f" {title} "):
-            found.append((-4.0 if title == wanted else -3.0 if spaced.startswith(words) else -2.0, place))
+        if words in f" {title} ":
+            found.append((-3.0 if title == wanted else -2.0, place))
             continue
         least = _NEAR * (len(title) + len(wanted)) / 2  # letters that both must have, of which most titles fall short
         if len(title) >= least and sum(min(title.count(one), times) for one, times in letters.items()) >= least:

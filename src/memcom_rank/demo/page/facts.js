@@ -18,9 +18,8 @@ const millis = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}\u00a0ms`;
 export function describe(manifest) {
   const { bytes, dataset, trained, metrics } = manifest;
   const model = manifest.files[manifest.model].bytes;
-  const bits = manifest.bits === 32 ? "fp32" : `${manifest.bits} bits`;
   put("num-games", manifest.num_games.toLocaleString("en"));
-  put("lead", `A whole recommender in ${size(model)}: ${manifest.technique} in ${bits} where plain fp32 needs `
+  put("lead", `A whole recommender in ${size(model)}: ${manifest.technique} where plain fp32 needs `
     + `${size(manifest.full_model_bytes)}. No server ranks anything. Unplug the network and it goes on working.`);
   put("fact-size", size(model));
   put("fact-size-note", `${times(manifest.full_model_bytes / model)} smaller than fp32; titles ${size(manifest.files[manifest.games].bytes)} more`);
@@ -29,7 +28,7 @@ export function describe(manifest) {
   put("fact-metric", value === null ? "not measured" : value.toFixed(4));
   put("fact-metric-note", value === null ? `trained on ${dataset.name}` : `${dataset.name}, held-out games`);
   put("fact-technique", manifest.technique);
-  put("fact-technique-note", `embedding ${times(manifest.full_table_bytes / bytes.embedding)} smaller, ${bits}, width ${manifest.dim}`);
+  put("fact-technique-note", `embedding ${times(manifest.full_table_bytes / bytes.embedding)} smaller, width ${manifest.dim}`);
   const of = [
     `Trained on ${dataset.name}`,
     Number.isInteger(dataset.num_users) ? `${dataset.num_users.toLocaleString("en")} users` : "",
