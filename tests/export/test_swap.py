@@ -46,7 +46,9 @@ def test_bytes_are_those_of_the_bits_a_step_per_row_and_a_start_and_a_step_per_b
     assert packed_copy(model, bits).embedding.num_bytes == wanted
 
 
-@pytest.mark.parametrize("name", ["Full", "MEmCom", "LearnedHash", "MergeRare evaluated", "LowBit", "Mec"])
+@pytest.mark.parametrize(
+    "name", ["Full", "MEmCom", "LearnedHash", "MergeRare evaluated", "LowBit at full width", "Mec"]
+)
 def test_at_32_bits_bytes_are_those_of_the_technique(name):
     embedding = TECHNIQUES[name].make(NUM_IDS, 8)
     overhead = 4 if "Residual" in name else 0  # the lowest level of the multipliers
