@@ -1,0 +1,299 @@
+"""Is it worth while to entropy-code packed tables for the download? Containers and the entropy bound, on checkpoints.
+
+    pip install constriction zstandard
+    python benchmarks/source_coding.py runs/A runs/B --bits 8 4 2 --output benchmarks/results/source_coding.json
+
+A line is all that an artifact of one checkpoint holds as codes: rows, numbers per id, maps; not fp16 steps, the bias
+per game or titles. Parts that were trained in few bits are taken as they were trained (one line, whatever --bits);
+rows of floats are rounded to each of --bits after training, numbers per id to 8. Columns, in % of the packed bytes:
+
+    gzip, zstd, xz   the packed bytes, at the highest usual level
+    rANS             `constriction`, in blocks of rows that decode alone; its 16-bit histogram and 16-bit block lengths
+                     included; then with a histogram for each column
+    bound            entropy of order 0, with the histogram told for free; by row, by column: with one for each of them
+                     (where levels are many and values few, the histogram holds most of the information)
+    learned          the same with histograms learned on the way (Krichevsky and Trofimov 1981): of one for all, one per
+                     row and one per column, the shortest. What a real coder could reach
+    same error       bound for floats rounded anew, with all levels they like, to the squared error that they have now,
+                     each level standing for its mean. What a quantiser made for entropy coding could reach
+
+Decoding: packed MB per second of CPU time, best of --repeats. rANS gives int32 codes, yet to be packed.
+"""
+
+import argparse
+import gzip
+import json
+import lzma
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from memcom_rank import embeddings
+from memcom_rank.embeddings import CompressedEmbedding
+from memcom_rank.embeddings.id_map import IdMap, bits_for
+from memcom_rank.embeddings.low_bit_rows import LowBitRows
+from memcom_rank.embeddings.low_bit_scalars import LowBitScalars
+from memcom_rank.embeddings.merging_rows import MergingRows
+from memcom_rank.embeddings.quantise import dequantise, pack, quantise
+from memcom_rank.embeddings.tables import Rows, Scalars
+
+_SCALAR_BITS = 8
+_PACKAGES = ("constriction", "zstandard")
+_CONTAINERS = ("gzip -9", "zstd -19", "xz -9e", "rANS", "rANS by column")
+_BOUNDS = ("bound", "by row", "by column", "learned", "same error")
+
+
+@dataclass
+class Part:
+    """Codes [M, W] of `bits` bits; `steps`, in steps, is what was rounded, where that was done after training."""
+
+    name: str
+    codes: Tensor
+    bits: int
+    steps: Tensor | None = None
+
+    @property
+    def packed(self) -> bytes:
+        return pack(self.codes, self.bits).numpy().tobytes()
+
+
+def load(path: Path) -> CompressedEmbedding:
+    """Return the embedding of a checkpoint, or of the best checkpoint of a run folder."""
+    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    settings = checkpoint["hyper_parameters"]
+    kind = getattr(embeddings, settings["embedding"]["class_path"].rpartition(".")[2])
+    knobs = settings["embedding"].get("init_args", {})
+    embedding: CompressedEmbedding = kind(settings["num_ids"], settings["dim"], **knobs)
+    named = ((name.partition(".embedding."), tensor) for name, tensor in checkpoint["state_dict"].items())
+    embedding.load_state_dict({own: tensor for (_, inside, own), tensor in named if inside})
+    return embedding
+
+
+def parts_of(module: nn.Module, bits: int, name: str = "") -> list[Part]:
+    """Return all that an artifact with rows of `bits` bits holds as codes."""
+    match module:
+        case MergingRows():
+            return parts_of(module.settled(), bits, name)
+        case LowBitRows():
+            return [_rounded(name, module.rows_MW, module.bits)]
+        case Rows():
+            return [_rounded(name, module.rows_MW, bits, floats=True)]
+        case Scalars() | LowBitScalars():  # one step for all, as in a row
+            row = _rounded(name, module.values_N[None], _SCALAR_BITS, floats=isinstance(module, Scalars))
+            return [Part(name, row.codes.T, row.bits, None if row.steps is None else row.steps.T)]
+        case IdMap():
+            return [Part(name, module.codes, bits_for(module.size))]
+    inside = [(f"{name}.{own}".lstrip("."), child) for own, child in module.named_children()]
+    return [part for own, child in inside for part in parts_of(child, bits, own)]
+
+
+def _rounded(name: str, values_MW: Tensor, bits: int, *, floats: bool = False) -> Part:
+    values_MW = values_MW.detach().float()
+    codes_MW, step_M1 = quantise(values_MW, bits)
+    return Part(name, codes_MW, bits, values_MW / step_M1.float() if floats else None)
+
+
+def counts(codes_GN: Tensor, bits: int) -> Tensor:
+    """Return how often each code comes in each group: int64 [G, 2^bits]."""
+    levels = 1 << bits
+    groups_G1 = torch.arange(len(codes_GN))[:, None] * levels
+    return torch.bincount((codes_GN.long() + groups_G1).flatten(), minlength=len(codes_GN) * levels).view(-1, levels)
+
+
+def entropy_bytes(counts_GC: Tensor) -> float:
+    """Return the bytes of codes that cost their group's entropy each."""
+    counts_GC = counts_GC.double()
+    total_G1 = counts_GC.sum(dim=1, keepdim=True)
+    return -float(torch.special.xlogy(counts_GC, counts_GC / total_G1).nansum()) / math.log(2) / 8
+
+
+def learned_bytes(counts_GC: Tensor) -> float:
+    """Return the bytes of codes by histograms learned on the way: each level starts at half a count in each group."""
+    counts_GC = counts_GC.double()
+    half = torch.full_like(counts_GC, 0.5)
+    nats_G = (counts_GC.sum(1) + half.sum(1)).lgamma() - half.sum(1).lgamma()
+    nats_G -= (counts_GC + half).lgamma().sum(1) - half.lgamma().sum(1)
+    return float(nats_G.sum()) / math.log(2) / 8
+
+
+def same_error_bytes(part: Part) -> float:
+    """Return the entropy's bytes of floats rounded to any number of levels, at the squared error (in steps) of now."""
+    if part.steps is None:
+        raise ValueError(f"{part.name} was trained as it is stored: there is no error")
+    error = float((dequantise(part.codes, torch.ones(()), part.bits) - part.steps).square().mean())
+    low, high = 0.01, 100.0  # width of a level, in steps; the error grows with it
+    for _ in range(30):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if _rounding(part.steps, middle)[1] < error else (low, middle)
+    return entropy_bytes(_rounding(part.steps, low)[0])
+
+
+def _rounding(values_MW: Tensor, width: float) -> tuple[Tensor, float]:
+    """Return the counts of levels [1, C] so wide, and the squared error if each stands for the mean of its values."""
+    _, places_N = (values_MW.flatten() / width).round().unique(return_inverse=True)
+    counts_C = places_N.bincount()
+    means_C = places_N.bincount(weights=values_MW.flatten().double()) / counts_C
+    return counts_C[None], float((means_C[places_N] - values_MW.flatten()).square().mean())
+
+
+class Rans:
+    """A part as rANS words: histograms, then blocks of rows that can be decoded alone, and their lengths.
+
+    Args:
+        part: what is coded.
+        block: codes of a block, about.
+        columns: whether each column has its own histogram.
+    """
+
+    def __init__(self, part: Part, block: int, *, columns: bool = False) -> None:
+        self.stream = import_module("constriction").stream
+        codes_MW = part.codes.numpy().astype(np.int32)
+        self.shape = codes_MW.shape
+        self.block_rows = max(block // codes_MW.shape[1], 1)
+        counts_GC = counts(part.codes.T if columns else part.codes.reshape(1, -1), part.bits).numpy()
+        scale = (2**16 - 1) / counts_GC.max(axis=1, keepdims=True)
+        # a level that comes at all keeps a count of at least 1
+        self.histograms_GC = np.maximum(counts_GC * scale, counts_GC > 0).astype(np.uint16)
+        self.blocks = []
+        for first in range(0, len(codes_MW), self.block_rows):
+            coder = self.stream.stack.AnsCoder()
+            rows_RW = codes_MW[first : first + self.block_rows]
+            coder.encode_reverse(rows_RW.flatten(), *self._model(len(rows_RW)))
+            self.blocks.append(coder.get_compressed())
+        self.lengths = np.array([len(words) for words in self.blocks], dtype=np.uint16)  # of 32-bit words; raises above
+
+    @property
+    def num_bytes(self) -> int:
+        """Histograms, lengths and words."""
+        return self.histograms_GC.nbytes + self.lengths.nbytes + sum(words.nbytes for words in self.blocks)
+
+    def decode(self) -> Tensor:
+        """Return all codes, int32 [M, W]."""
+        rows, width = self.shape
+        decoded = []
+        for number, words in enumerate(self.blocks):
+            here = min(self.block_rows, rows - number * self.block_rows)
+            model = self._model(here)
+            amount = (here * width,) if len(model) == 1 else ()  # else there is a histogram for each code
+            decoded.append(self.stream.stack.AnsCoder(words).decode(*model, *amount))
+        return torch.from_numpy(np.concatenate(decoded)).view(self.shape)
+
+    def _model(self, rows: int) -> tuple[Any, ...]:
+        categorical, histograms_GC = self.stream.model.Categorical, self.histograms_GC.astype(np.float32)
+        if len(histograms_GC) == 1:
+            return (categorical(histograms_GC[0], perfect=False),)
+        return categorical(perfect=False), np.tile(histograms_GC, (rows, 1))
+
+
+def seconds(work: Callable[[], object], repeats: int) -> float:
+    """CPU seconds of the fastest repeat."""
+    found = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+def measure(parts: list[Part], block: int, repeats: int) -> dict[str, Any]:
+    """Bytes of every container and bound, and packed MB decoded per second."""
+    zstd = import_module("zstandard")
+    raw = b"".join(part.packed for part in parts)
+    packers: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], bytes]]] = {
+        "gzip -9": (lambda data: gzip.compress(data, 9, mtime=0), gzip.decompress),
+        "zstd -19": (zstd.ZstdCompressor(level=19).compress, lambda data: zstd.ZstdDecompressor().decompress(data)),
+        "xz -9e": (lambda data: lzma.compress(data, preset=9 | lzma.PRESET_EXTREME), lzma.decompress),
+    }
+    found: dict[str, Any] = {"packed": len(raw), "bytes": {}, "decode_mb_per_s": {}}
+    for name, (squeeze, expand) in packers.items():
+        small = squeeze(raw)
+        assert expand(small) == raw
+        found["bytes"][name] = len(small)
+        found["decode_mb_per_s"][name] = len(raw) / 1e6 / seconds(lambda e=expand, s=small: e(s), repeats)
+    for name, columns in (("rANS", False), ("rANS by column", True)):
+        coded = [Rans(part, block, columns=columns and part.codes.shape[1] > 1) for part in parts]
+        assert all(torch.equal(c.decode(), p.codes.int()) for c, p in zip(coded, parts, strict=True))
+        found["bytes"][name] = sum(part.num_bytes for part in coded)
+        took = seconds(lambda coded=coded: [part.decode() for part in coded], repeats)
+        found["decode_mb_per_s"][name] = len(raw) / 1e6 / took
+    found["bytes"] |= bounds(parts)
+    return found
+
+
+def bounds(parts: list[Part]) -> dict[str, float]:
+    """Bytes by the entropies of the codes; a part with one column counts whole, not by row."""
+    found = dict.fromkeys(("bound", "by row", "by column", "learned"), 0.0)
+    for part in parts:
+        groupings = (part.codes.reshape(1, -1), part.codes, part.codes.T)
+        whole, rows, columns = (counts(codes_GN, part.bits) for codes_GN in groupings)
+        found["bound"] += entropy_bytes(whole)
+        found["by row"] += entropy_bytes(rows if part.codes.shape[1] > 1 else whole)
+        found["by column"] += entropy_bytes(columns)
+        found["learned"] += min(map(learned_bytes, (whole, rows, columns)))
+    if all(part.steps is not None for part in parts):
+        found["same error"] = sum(map(same_error_bytes, parts))
+    return found
+
+
+def lines(path: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure one checkpoint, at each number of bits that it may have."""
+    embedding = load(path)
+    found = []
+    for bits in args.bits:
+        parts = parts_of(embedding, bits)
+        about = [{"name": p.name, "shape": list(p.codes.shape), "bits": p.bits, "bytes": bounds([p])} for p in parts]
+        name = f"{type(embedding).__name__} {embedding.ratio:.0f}x"
+        found.append({"embedding": name, **measure(parts, args.block, args.repeats), "parts": about})
+        if all(part.steps is None for part in parts):
+            break
+    return found
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    speeds = [f"{name} MB/s" for name in _CONTAINERS[:-1]]
+    head = ["codes of", "bits", "packed bytes", *_CONTAINERS, *_BOUNDS, *speeds]
+    table = ["| " + " | ".join(head) + " |", "|---|---|" + "---:|" * (len(head) - 2)]
+    for r in results:
+        shares = [f"{100 * r['bytes'][n] / r['packed']:.1f}" if n in r["bytes"] else "-" for n in _CONTAINERS + _BOUNDS]
+        rates = [f"{r['decode_mb_per_s'][name]:,.0f}" for name in _CONTAINERS[:-1]]
+        bits = "/".join(str(bits) for bits in dict.fromkeys(part["bits"] for part in r["parts"]))
+        table.append("| " + " | ".join([r["embedding"], bits, f"{r['packed']:,}", *shares, *rates]) + " |")
+    return "\n".join(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoints", type=Path, nargs="+", help="checkpoints or run folders (their best.ckpt)")
+    parser.add_argument("--bits", type=int, nargs="+", default=[8, 4, 2], help="of float rows, rounded now (8 4 2)")
+    parser.add_argument("--block", type=int, default=16384, help="codes of a block that decodes alone (16384)")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--output", type=Path, help="JSON file of everything measured, and the table beside it as .md")
+    args = parser.parse_args()
+    if absent := [package for package in _PACKAGES if find_spec(package) is None]:
+        parser.error(f"not installed: {', '.join(absent)}; pip install {' '.join(absent)}")
+    torch.set_num_threads(1)
+    results = [line for path in args.checkpoints for line in lines(path, args)]
+    print(markdown(results))
+    if args.output:
+        versions = {package: version(package) for package in (*_PACKAGES, "torch", "numpy")}
+        machine = {"machine": platform.machine(), "python": platform.python_version(), **versions}
+        options = {"bits": args.bits, "block": args.block, "repeats": args.repeats}
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps({"options": options, **machine, "results": results}, indent=1) + "\n")
+        args.output.with_suffix(".md").write_text(markdown(results) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
