@@ -7,15 +7,14 @@ A line is all that an artifact of one checkpoint holds as codes: rows, numbers p
 per game or titles. Parts that were trained in few bits are taken as they were trained (one line, whatever --bits);
 rows of floats are rounded to each of --bits after training, numbers per id to 8. Columns, in % of the packed bytes:
 
-    gzip, zstd, xz   the packed bytes, at the highest usual level
-    rANS             `constriction`, in blocks of rows that decode alone; its 16-bit histogram and 16-bit block lengths
-                     included; then with a histogram for each column
-    bound            entropy of order 0, with the histogram told for free; by row, by column: with one for each of them
-                     (where levels are many and values few, the histogram holds most of the information)
-    learned          the same with histograms learned on the way (Krichevsky and Trofimov 1981): of one for all, one per
-                     row and one per column, the shortest. What a real coder could reach
-    same error       bound for floats rounded anew, with all levels they like, to the squared error that they have now,
-                     each level standing for its mean. What a quantiser made for entropy coding could reach
+    gzip, zstd, xz     the packed bytes, at the highest usual level
+    differences        mod 2^bits from the most similar earlier row, and that row's number, as zstd packs them
+    rANS               `constriction`, in blocks of rows that decode alone, with 16-bit histogram and block lengths
+    rANS by neighbour  a histogram for each level (of 16 at most) that the most similar earlier row has there, and that
+                       row's number; rows decode one after the other
+    bound              entropy of order 0, the histogram told for free; by row, by column: with one for each of them
+                       (where levels are many and values few, the histograms hold most of the information)
+    learned            the shortest of these three with histograms learned on the way (Krichevsky and Trofimov 1981)
 
 Decoding: packed MB per second of CPU time, best of --repeats. rANS gives int32 codes, yet to be packed.
 """
@@ -45,23 +44,20 @@ from memcom_rank.embeddings.id_map import IdMap, bits_for
 from memcom_rank.embeddings.low_bit_rows import LowBitRows
 from memcom_rank.embeddings.low_bit_scalars import LowBitScalars
 from memcom_rank.embeddings.merging_rows import MergingRows
-from memcom_rank.embeddings.quantise import dequantise, pack, quantise
+from memcom_rank.embeddings.quantise import pack, packed_bytes, quantise
 from memcom_rank.embeddings.tables import Rows, Scalars
 
 _SCALAR_BITS = 8
 _PACKAGES = ("constriction", "zstandard")
-_CONTAINERS = ("gzip -9", "zstd -19", "xz -9e", "rANS", "rANS by column")
-_BOUNDS = ("bound", "by row", "by column", "learned", "same error")
 
 
 @dataclass
 class Part:
-    """Codes [M, W] of `bits` bits; `steps`, in steps, is what was rounded, where that was done after training."""
+    """Codes [M, W] of `bits` bits."""
 
     name: str
     codes: Tensor
     bits: int
-    steps: Tensor | None = None
 
     @property
     def packed(self) -> bytes:
@@ -89,20 +85,19 @@ def parts_of(module: nn.Module, bits: int, name: str = "") -> list[Part]:
         case LowBitRows():
             return [_rounded(name, module.rows_MW, module.bits)]
         case Rows():
-            return [_rounded(name, module.rows_MW, bits, floats=True)]
+            return [_rounded(name, module.rows_MW, bits)]
         case Scalars() | LowBitScalars():  # one step for all, as in a row
-            row = _rounded(name, module.values_N[None], _SCALAR_BITS, floats=isinstance(module, Scalars))
-            return [Part(name, row.codes.T, row.bits, None if row.steps is None else row.steps.T)]
+            row = _rounded(name, module.values_N[None], _SCALAR_BITS)
+            return [Part(name, row.codes.T, row.bits)]
         case IdMap():
             return [Part(name, module.codes, bits_for(module.size))]
     inside = [(f"{name}.{own}".lstrip("."), child) for own, child in module.named_children()]
     return [part for own, child in inside for part in parts_of(child, bits, own)]
 
 
-def _rounded(name: str, values_MW: Tensor, bits: int, *, floats: bool = False) -> Part:
-    values_MW = values_MW.detach().float()
-    codes_MW, step_M1 = quantise(values_MW, bits)
-    return Part(name, codes_MW, bits, values_MW / step_M1.float() if floats else None)
+def _rounded(name: str, values_MW: Tensor, bits: int) -> Part:
+    codes_MW, _ = quantise(values_MW.detach().float(), bits)
+    return Part(name, codes_MW, bits)
 
 
 def counts(codes_GN: Tensor, bits: int) -> Tensor:
@@ -128,73 +123,90 @@ def learned_bytes(counts_GC: Tensor) -> float:
     return float(nats_G.sum()) / math.log(2) / 8
 
 
-def same_error_bytes(part: Part) -> float:
-    """Return the entropy's bytes of floats rounded to any number of levels, at the squared error (in steps) of now."""
-    if part.steps is None:
-        raise ValueError(f"{part.name} was trained as it is stored: there is no error")
-    error = float((dequantise(part.codes, torch.ones(()), part.bits) - part.steps).square().mean())
-    low, high = 0.01, 100.0  # width of a level, in steps; the error grows with it
-    for _ in range(30):
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if _rounding(part.steps, middle)[1] < error else (low, middle)
-    return entropy_bytes(_rounding(part.steps, low)[0])
+def neighbours(codes_MW: Tensor, bits: int) -> Tensor:
+    """Return the most similar earlier row of each row (cosine of the levels), int64 [M]; 0 for the first."""
+    levels_MW = nn.functional.normalize(codes_MW - ((1 << bits) - 1) / 2, dim=1)
+    found = [torch.zeros(1, dtype=torch.int64)]
+    for first in range(1, len(levels_MW), 256):
+        likeness_RM = levels_MW[first : first + 256] @ levels_MW.T
+        later_RM = torch.ones_like(likeness_RM, dtype=torch.bool).triu(first)
+        found.append(likeness_RM.masked_fill_(later_RM, -2.0).argmax(dim=1))
+    return torch.cat(found)
 
 
-def _rounding(values_MW: Tensor, width: float) -> tuple[Tensor, float]:
-    """Return the counts of levels [1, C] so wide, and the squared error if each stands for the mean of its values."""
-    _, places_N = (values_MW.flatten() / width).round().unique(return_inverse=True)
-    counts_C = places_N.bincount()
-    means_C = places_N.bincount(weights=values_MW.flatten().double()) / counts_C
-    return counts_C[None], float((means_C[places_N] - values_MW.flatten()).square().mean())
+def differences(part: Part) -> bytes:
+    """Return what is left of a part after its neighbours, packed, and their numbers; of a single column all of it."""
+    if part.codes.shape[1] == 1:
+        return part.packed
+    nearest_M = neighbours(part.codes, part.bits)
+    left_MW = (part.codes.long() - part.codes.long()[nearest_M]) % (1 << part.bits)
+    left_MW[0] = part.codes[0]
+    return pack(left_MW, part.bits).numpy().tobytes() + pack(nearest_M, bits_for(len(nearest_M))).numpy().tobytes()
 
 
 class Rans:
-    """A part as rANS words: histograms, then blocks of rows that can be decoded alone, and their lengths.
+    """A part as rANS words: histograms, then blocks of rows, and their lengths.
 
     Args:
         part: what is coded.
         block: codes of a block, about.
-        columns: whether each column has its own histogram.
+        near: whether the most similar earlier row says which histogram holds; then blocks do not decode alone.
     """
 
-    def __init__(self, part: Part, block: int, *, columns: bool = False) -> None:
+    def __init__(self, part: Part, block: int, *, near: bool = False) -> None:
         self.stream = import_module("constriction").stream
         codes_MW = part.codes.numpy().astype(np.int32)
         self.shape = codes_MW.shape
         self.block_rows = max(block // codes_MW.shape[1], 1)
-        counts_GC = counts(part.codes.T if columns else part.codes.reshape(1, -1), part.bits).numpy()
-        scale = (2**16 - 1) / counts_GC.max(axis=1, keepdims=True)
+        self.shift = max(part.bits - 4, 0)
+        self.nearest_M = neighbours(part.codes, part.bits).numpy() if near else None
+        contexts_MW = self._contexts(codes_MW, slice(None))
+        counts_CK = np.zeros((int(contexts_MW.max()) + 1, 1 << part.bits))
+        np.add.at(counts_CK, (contexts_MW, codes_MW), 1)
+        scale_C1 = (2**16 - 1) / counts_CK.max(axis=1, keepdims=True).clip(1)
         # a level that comes at all keeps a count of at least 1
-        self.histograms_GC = np.maximum(counts_GC * scale, counts_GC > 0).astype(np.uint16)
+        self.histograms_CK = np.maximum(counts_CK * scale_C1, counts_CK > 0).astype(np.uint16)
         self.blocks = []
         for first in range(0, len(codes_MW), self.block_rows):
+            rows = slice(first, first + self.block_rows)
             coder = self.stream.stack.AnsCoder()
-            rows_RW = codes_MW[first : first + self.block_rows]
-            coder.encode_reverse(rows_RW.flatten(), *self._model(len(rows_RW)))
+            coder.encode_reverse(codes_MW[rows].flatten(), *self._model(contexts_MW[rows]))
             self.blocks.append(coder.get_compressed())
         self.lengths = np.array([len(words) for words in self.blocks], dtype=np.uint16)  # of 32-bit words; raises above
 
     @property
     def num_bytes(self) -> int:
-        """Histograms, lengths and words."""
-        return self.histograms_GC.nbytes + self.lengths.nbytes + sum(words.nbytes for words in self.blocks)
+        """Histograms, numbers of neighbours, lengths and words."""
+        rows = self.shape[0]
+        numbers = 0 if self.nearest_M is None else packed_bytes(rows, bits_for(rows))
+        return self.histograms_CK.nbytes + numbers + self.lengths.nbytes + sum(words.nbytes for words in self.blocks)
 
     def decode(self) -> Tensor:
         """Return all codes, int32 [M, W]."""
-        rows, width = self.shape
-        decoded = []
+        codes_MW = np.zeros(self.shape, dtype=np.int32)
+        step = self.block_rows if self.nearest_M is None else 1  # a row may need the one before it
         for number, words in enumerate(self.blocks):
-            here = min(self.block_rows, rows - number * self.block_rows)
-            model = self._model(here)
-            amount = (here * width,) if len(model) == 1 else ()  # else there is a histogram for each code
-            decoded.append(self.stream.stack.AnsCoder(words).decode(*model, *amount))
-        return torch.from_numpy(np.concatenate(decoded)).view(self.shape)
+            coder, first = self.stream.stack.AnsCoder(words), number * self.block_rows
+            for row in range(first, min(first + self.block_rows, len(codes_MW)), step):
+                rows = slice(row, row + step)
+                model = self._model(self._contexts(codes_MW, rows))
+                amount = (codes_MW[rows].size,) if len(model) == 1 else ()  # else there is a histogram for each code
+                codes_MW[rows] = coder.decode(*model, *amount).reshape(codes_MW[rows].shape)
+        return torch.from_numpy(codes_MW)
 
-    def _model(self, rows: int) -> tuple[Any, ...]:
-        categorical, histograms_GC = self.stream.model.Categorical, self.histograms_GC.astype(np.float32)
-        if len(histograms_GC) == 1:
-            return (categorical(histograms_GC[0], perfect=False),)
-        return categorical(perfect=False), np.tile(histograms_GC, (rows, 1))
+    def _contexts(self, codes_MW: Any, rows: slice) -> Any:
+        """Return which histogram holds for each code of these rows; the first row's are all 0, as in `decode`."""
+        if self.nearest_M is None:
+            return np.zeros_like(codes_MW[rows])
+        contexts_RW = codes_MW[self.nearest_M[rows]] >> self.shift
+        contexts_RW[: 1 if (rows.start or 0) == 0 else 0] = 0
+        return contexts_RW
+
+    def _model(self, contexts_RW: Any) -> tuple[Any, ...]:
+        categorical, histograms_CK = self.stream.model.Categorical, self.histograms_CK.astype(np.float32)
+        if self.nearest_M is None:
+            return (categorical(histograms_CK[0], perfect=False),)
+        return categorical(perfect=False), histograms_CK[contexts_RW.flatten()]
 
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
@@ -222,8 +234,9 @@ def measure(parts: list[Part], block: int, repeats: int) -> dict[str, Any]:
         assert expand(small) == raw
         found["bytes"][name] = len(small)
         found["decode_mb_per_s"][name] = len(raw) / 1e6 / seconds(lambda e=expand, s=small: e(s), repeats)
-    for name, columns in (("rANS", False), ("rANS by column", True)):
-        coded = [Rans(part, block, columns=columns and part.codes.shape[1] > 1) for part in parts]
+    found["bytes"]["differences"] = len(packers["zstd -19"][0](b"".join(map(differences, parts))))
+    for name, near in (("rANS", False), ("rANS by neighbour", True)):
+        coded = [Rans(part, block, near=near and part.codes.shape[1] > 1) for part in parts]
         assert all(torch.equal(c.decode(), p.codes.int()) for c, p in zip(coded, parts, strict=True))
         found["bytes"][name] = sum(part.num_bytes for part in coded)
         took = seconds(lambda coded=coded: [part.decode() for part in coded], repeats)
@@ -242,8 +255,6 @@ def bounds(parts: list[Part]) -> dict[str, float]:
         found["by row"] += entropy_bytes(rows if part.codes.shape[1] > 1 else whole)
         found["by column"] += entropy_bytes(columns)
         found["learned"] += min(map(learned_bytes, (whole, rows, columns)))
-    if all(part.steps is not None for part in parts):
-        found["same error"] = sum(map(same_error_bytes, parts))
     return found
 
 
@@ -251,23 +262,22 @@ def lines(path: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure one checkpoint, at each number of bits that it may have."""
     embedding = load(path)
     found = []
-    for bits in args.bits:
+    floats = any(isinstance(module, Rows) for module in embedding.modules())
+    for bits in args.bits if floats else args.bits[:1]:
         parts = parts_of(embedding, bits)
         about = [{"name": p.name, "shape": list(p.codes.shape), "bits": p.bits, "bytes": bounds([p])} for p in parts]
         name = f"{type(embedding).__name__} {embedding.ratio:.0f}x"
         found.append({"embedding": name, **measure(parts, args.block, args.repeats), "parts": about})
-        if all(part.steps is None for part in parts):
-            break
     return found
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    speeds = [f"{name} MB/s" for name in _CONTAINERS[:-1]]
-    head = ["codes of", "bits", "packed bytes", *_CONTAINERS, *_BOUNDS, *speeds]
+    sizes, speeds = results[0]["bytes"], results[0]["decode_mb_per_s"]
+    head = ["codes of", "bits", "packed bytes", *sizes, *(f"{name} MB/s" for name in speeds)]
     table = ["| " + " | ".join(head) + " |", "|---|---|" + "---:|" * (len(head) - 2)]
     for r in results:
-        shares = [f"{100 * r['bytes'][n] / r['packed']:.1f}" if n in r["bytes"] else "-" for n in _CONTAINERS + _BOUNDS]
-        rates = [f"{r['decode_mb_per_s'][name]:,.0f}" for name in _CONTAINERS[:-1]]
+        shares = [f"{100 * r['bytes'][name] / r['packed']:.1f}" for name in sizes]
+        rates = [f"{r['decode_mb_per_s'][name]:,.0f}" for name in speeds]
         bits = "/".join(str(bits) for bits in dict.fromkeys(part["bits"] for part in r["parts"]))
         table.append("| " + " | ".join([r["embedding"], bits, f"{r['packed']:,}", *shares, *rates]) + " |")
     return "\n".join(table)
