@@ -26,6 +26,7 @@ import lzma
 import math
 import platform
 import time
+import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -47,7 +48,6 @@ from memcom_rank.embeddings.merging_rows import MergingRows
 from memcom_rank.embeddings.quantise import pack, packed_bytes, quantise
 from memcom_rank.embeddings.tables import Rows, Scalars
 
-_SCALAR_BITS = 8
 _PACKAGES = ("constriction", "zstandard")
 
 
@@ -72,8 +72,8 @@ def load(path: Path) -> CompressedEmbedding:
     kind = getattr(embeddings, settings["embedding"]["class_path"].rpartition(".")[2])
     knobs = settings["embedding"].get("init_args", {})
     embedding: CompressedEmbedding = kind(settings["num_ids"], settings["dim"], **knobs)
-    named = ((name.partition(".embedding."), tensor) for name, tensor in checkpoint["state_dict"].items())
-    embedding.load_state_dict({own: tensor for (_, inside, own), tensor in named if inside})
+    weights = {name.partition(".embedding.")[2]: tensor for name, tensor in checkpoint["state_dict"].items()}
+    embedding.load_state_dict({name: tensor for name, tensor in weights.items() if name})
     return embedding
 
 
@@ -87,8 +87,7 @@ def parts_of(module: nn.Module, bits: int, name: str = "") -> list[Part]:
         case Rows():
             return [_rounded(name, module.rows_MW, bits)]
         case Scalars() | LowBitScalars():  # one step for all, as in a row
-            row = _rounded(name, module.values_N[None], _SCALAR_BITS)
-            return [Part(name, row.codes.T, row.bits)]
+            return [Part(name, _rounded(name, module.values_N[None], 8).codes.T, 8)]
         case IdMap():
             return [Part(name, module.codes, bits_for(module.size))]
     inside = [(f"{name}.{own}".lstrip("."), child) for own, child in module.named_children()]
@@ -96,15 +95,14 @@ def parts_of(module: nn.Module, bits: int, name: str = "") -> list[Part]:
 
 
 def _rounded(name: str, values_MW: Tensor, bits: int) -> Part:
-    codes_MW, _ = quantise(values_MW.detach().float(), bits)
-    return Part(name, codes_MW, bits)
+    return Part(name, quantise(values_MW.detach().float(), bits)[0], bits)
 
 
 def counts(codes_GN: Tensor, bits: int) -> Tensor:
     """Return how often each code comes in each group: int64 [G, 2^bits]."""
     levels = 1 << bits
-    groups_G1 = torch.arange(len(codes_GN))[:, None] * levels
-    return torch.bincount((codes_GN.long() + groups_G1).flatten(), minlength=len(codes_GN) * levels).view(-1, levels)
+    places_GN = codes_GN.long() + torch.arange(len(codes_GN))[:, None] * levels
+    return places_GN.flatten().bincount(minlength=len(codes_GN) * levels).view(-1, levels)
 
 
 def entropy_bytes(counts_GC: Tensor) -> float:
@@ -165,8 +163,7 @@ class Rans:
         np.add.at(counts_CK, (contexts_MW, codes_MW), 1)
         scale_C1 = (2**16 - 1) / counts_CK.max(axis=1, keepdims=True).clip(1)
         # a level that comes at all keeps a count of at least 1
-        self.histograms_CK = np.maximum(counts_CK * scale_C1, counts_CK > 0).astype(np.uint16)
-        self.blocks = []
+        self.histograms_CK, self.blocks = np.maximum(counts_CK * scale_C1, counts_CK > 0).astype(np.uint16), []
         for first in range(0, len(codes_MW), self.block_rows):
             rows = slice(first, first + self.block_rows)
             coder = self.stream.stack.AnsCoder()
@@ -177,8 +174,7 @@ class Rans:
     @property
     def num_bytes(self) -> int:
         """Histograms, numbers of neighbours, lengths and words."""
-        rows = self.shape[0]
-        numbers = 0 if self.nearest_M is None else packed_bytes(rows, bits_for(rows))
+        numbers = 0 if self.nearest_M is None else packed_bytes(self.shape[0], bits_for(self.shape[0]))
         return self.histograms_CK.nbytes + numbers + self.lengths.nbytes + sum(words.nbytes for words in self.blocks)
 
     def decode(self) -> Tensor:
@@ -211,12 +207,7 @@ class Rans:
 
 def seconds(work: Callable[[], object], repeats: int) -> float:
     """CPU seconds of the fastest repeat."""
-    found = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        found.append(time.process_time() - start)
-    return min(found)
+    return min(timeit.repeat(work, timer=time.process_time, number=1, repeat=repeats))
 
 
 def measure(parts: list[Part], block: int, repeats: int) -> dict[str, Any]:
@@ -262,12 +253,12 @@ def lines(path: Path, args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure one checkpoint, at each number of bits that it may have."""
     embedding = load(path)
     found = []
-    floats = any(isinstance(module, Rows) for module in embedding.modules())
+    floats = any(isinstance(module, Rows) for module in embedding.modules())  # else all has the bits it was trained in
     for bits in args.bits if floats else args.bits[:1]:
         parts = parts_of(embedding, bits)
         about = [{"name": p.name, "shape": list(p.codes.shape), "bits": p.bits, "bytes": bounds([p])} for p in parts]
-        name = f"{type(embedding).__name__} {embedding.ratio:.0f}x"
-        found.append({"embedding": name, **measure(parts, args.block, args.repeats), "parts": about})
+        name = {"embedding": f"{type(embedding).__name__} {embedding.ratio:.0f}x"}
+        found.append(name | measure(parts, args.block, args.repeats) | {"parts": about})
     return found
 
 
@@ -299,8 +290,8 @@ def main() -> None:
     if args.output:
         versions = {package: version(package) for package in (*_PACKAGES, "torch", "numpy")}
         machine = {"machine": platform.machine(), "python": platform.python_version(), **versions}
-        options = {"bits": args.bits, "block": args.block, "repeats": args.repeats}
         args.output.parent.mkdir(parents=True, exist_ok=True)
+        options = {"bits": args.bits, "block": args.block, "repeats": args.repeats}
         args.output.write_text(json.dumps({"options": options, **machine, "results": results}, indent=1) + "\n")
         args.output.with_suffix(".md").write_text(markdown(results) + "\n", encoding="utf-8")
 
