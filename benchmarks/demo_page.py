@@ -1,4 +1,4 @@
-"""How long the demo's page takes for one ranking of the whole catalogue, in headless Chromium, and is it Python's ranking?
+"""How long does the demo's page take for a ranking of the whole catalogue in headless Chromium, and is it Python's?
 
     python benchmarks/demo_page.py bundle/ --output benchmarks/results/demo_page.json
 
@@ -92,7 +92,8 @@ def main() -> None:
     args = parser.parse_args()
     found = compare(args.bundle, args.rounds)
     print(
-        "| games | technique | p50 | p95 | same ranking as Python | largest score difference |\n|---:|---|---:|---:|---|---:|"
+        "| games | technique | p50 | p95 | same ranking as Python | largest score difference |\n"
+        "|---:|---|---:|---:|---|---:|"
     )
     print(
         f"| {found['games']:,} | {found['technique']} | {found['p50_ms']:.1f} ms | {found['p95_ms']:.1f} ms | "

@@ -65,7 +65,6 @@ def test_codes_are_those_at_rest():
 
 
 def test_coded_blocks_decode_to_the_same_codes_in_little_more_than_the_bound():
-    pytest.importorskip("constriction", reason="pip install constriction")
     part = Part("a", CODES_MW.repeat(40, 1), 2)
     coded = Rans(part, 100 * 33)
     assert len(coded.blocks) == 3
@@ -76,7 +75,6 @@ def test_coded_blocks_decode_to_the_same_codes_in_little_more_than_the_bound():
 
 @pytest.mark.parametrize("bits", [2, 8])
 def test_rows_that_come_again_cost_their_place_and_little_more(bits):
-    pytest.importorskip("constriction", reason="pip install constriction")
     new_MW = torch.randint(1 << bits, (5, 200)).to(torch.uint8)
     part = Part("a", new_MW.repeat(50, 1), bits)
     plain, coded = Rans(part, 5000), Rans(part, 5000, near=True)
@@ -96,8 +94,6 @@ def _run(folder):
 
 
 def test_every_checkpoint_gets_a_line_per_bits(tmp_path, monkeypatch, capsys):
-    for package in ("constriction", "zstandard"):
-        pytest.importorskip(package, reason=f"pip install {package}")
     run = _run(tmp_path)
     words = f"source_coding.py {run} {run}/checkpoints/best.ckpt --bits 4 2 --repeats 1 --output {tmp_path}/found.json"
     monkeypatch.setattr(sys, "argv", words.split())
