@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import train
 from tests.command import DIM, SMALL, Ran, run
@@ -125,6 +126,19 @@ def test_batch_statistics_of_two_processes_are_those_of_the_checkpoint(tiny, tmp
     one = run(tmp_path / "one", "validate", "--config", "classifier_paper.yaml", "--ckpt_path", two.folder)
     assert one.status == 0, one.err
     assert summary(one)["val.ndcg@10"] == pytest.approx(max(columns(two)["val/ndcg@10"]), abs=1e-9)
+
+
+def test_two_processes_merge_the_same_rows(tiny, tmp_path):
+    """After the first of two epochs; the run's own test, by both processes, is that of its checkpoint."""
+    merging = ("--config", "embedding/merge_rare.yaml", "--model.init_args.embedding.init_args.target_ratio", "24")
+    two = whole(tmp_path, together(tmp_path, ([PROGRAM, "fit", *TWO, *merging, *fits(tiny)], {})))
+    assert two.out.count("ranker, MergeRare") == 1
+    (tmp_path / "one").mkdir()
+    one = run(tmp_path / "one", "test", "--config", "ranknet.yaml", "--ckpt_path", two.folder)
+    assert one.status == 0, one.err
+    assert summary(one)["test.ndcg@10"] == pytest.approx(summary(two)["test.ndcg@10"], abs=1e-9)
+    checkpoint = torch.load(two.folder / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["state_dict"]["ranker.embedding.table.tables.1._extra_state"]
 
 
 def test_labels_of_two_processes(labelled, tmp_path):

@@ -65,6 +65,12 @@ def test_what_is_beyond_its_limits_is_not_written(fitted, tmp_path, capsys, monk
     assert not [*tmp_path.iterdir()]
 
 
+def test_so_few_games_that_its_metrics_could_not_be_measured_are_refused(fitted, tmp_path, capsys):
+    assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "few", "--k", "9") == 1
+    assert "--k is 9" in capsys.readouterr().err
+    assert not (tmp_path / "few").exists()
+
+
 def test_what_is_there_is_not_overwritten(fitted, tmp_path, capsys):
     assert export("--ckpt_path", fitted.folder, "--output", tmp_path) == 1
     assert "already exists" in capsys.readouterr().err

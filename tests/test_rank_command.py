@@ -2,7 +2,7 @@ import pytest
 
 from memcom_rank.__main__ import main
 from memcom_rank.runtime import pack_games
-from tests.runtime.bundles import GAMES, NUM_GAMES, files, reference, write
+from tests.runtime.bundles import FIELDS, GAMES, NUM_GAMES, files, model_bytes, reference, write
 
 
 @pytest.fixture
@@ -22,6 +22,13 @@ def test_it_prints_a_ranking_and_what_it_took_titles_for(bundle, capsys):
     assert head == "rank     score  game"
     assert rows == wanted
     assert line == end == "-" * max(map(len, rows))
+
+
+@pytest.mark.parametrize("k", [10, 4])
+def test_by_default_ten_games_or_all_that_the_bundle_returns(k, tmp_path, capsys):
+    folder = write(tmp_path / "bundle", files(model_bytes(k=k)), {**FIELDS, "k": k})
+    assert main(["rank", str(folder), "--history", "Portal"]) == 0
+    assert len(capsys.readouterr().out.split("\n\n")[1].splitlines()[2:-1]) == k
 
 
 def test_what_else_it_may_be_is_said(bundle, capsys):

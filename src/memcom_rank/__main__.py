@@ -201,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     ranking.add_argument(
         "--history", nargs="+", required=True, metavar="GAME", help="titles, or own ids of the dataset"
     )
-    ranking.add_argument("-k", type=int, default=10, metavar="N", help="how many games (default: %(default)s)")
+    ranking.add_argument("-k", type=int, metavar="N", help="how many games (default: 10, or all that it returns)")
     ranking.set_defaults(run=_rank)
     page = commands.add_parser(
         "demo",

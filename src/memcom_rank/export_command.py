@@ -17,7 +17,7 @@ from torch import Tensor
 from memcom_rank import tasks
 from memcom_rank.arguments import checkpoint_settings, find_checkpoint
 from memcom_rank.callbacks.baseline_metrics import Score, Values, measure
-from memcom_rank.contract.errors import CheckpointError
+from memcom_rank.contract.errors import CheckpointError, ConfigError
 from memcom_rank.contract.manifest import MANIFEST_FILE
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID, TEST, UNKNOWN_ID
 from memcom_rank.data import RankingData
@@ -34,6 +34,7 @@ from memcom_rank.tasks import Task
 
 _MODEL, _GAMES, _CARD = "model.onnx", "games.gz", "README.md"
 _MOST_GAMES = 100  # returned, by default
+_FEWEST_GAMES = 10  # the cutoff of the metrics
 _COMPARED_USERS = 1024
 _BATCH = 64  # users compared at once
 _LOWEST = -1e30  # the score of what the artifact does not return: below all others
@@ -54,7 +55,7 @@ def export(ckpt: str, output: Path, *, bits: int, k: int | None, data_path: str 
         ckpt: a checkpoint file, a run folder, or "best" or "last" of the newest run.
         output: the new folder.
         bits: 32, 16, 8, 4 or 2 per value of what was trained in fp32.
-        k: games that the model returns; by default 100, or all where there are fewer.
+        k: games that the model returns, at least 10; by default 100; all where there are fewer.
         data_path: dataset folder; by default the one it was trained on, if it is still there.
         runs: folder of all runs.
 
@@ -70,6 +71,12 @@ def export(ckpt: str, output: Path, *, bits: int, k: int | None, data_path: str 
     trained = _load(find_checkpoint(ckpt, command="export", runs=runs), data_path)
     scorer = trained.task.scorer
     num_games = scorer.embedding.num_ids - FIRST_GAME_ID
+    if k is not None and k < min(_FEWEST_GAMES, num_games):
+        raise ConfigError(
+            f"--k is {k}",
+            wanted=f"at least {min(_FEWEST_GAMES, num_games)}: the artifact's nDCG@{_FEWEST_GAMES} is measured",
+            fix="leave --k out; whoever ranks says how many games to show",
+        )
     device = DeviceRanker(scorer, bits=bits, k=min(k or _MOST_GAMES, num_games))
     model = onnx_model(device)
     sizes = bytes_by_part(model)

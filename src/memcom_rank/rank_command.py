@@ -9,8 +9,8 @@ from pathlib import Path
 from memcom_rank.runtime import Game, HistoryError, Ranked, Ranker
 
 
-def rank(bundle: Path, typed: Sequence[str], k: int) -> str:
-    """Return a table of the `k` best games for somebody who has played the `typed` ones.
+def rank(bundle: Path, typed: Sequence[str], k: int | None = None) -> str:
+    """Return a table of the `k` best games, by default 10, for somebody who has played the `typed` ones.
 
     Raises:
         BundleError: no bundle there, or it is damaged.
@@ -18,7 +18,7 @@ def rank(bundle: Path, typed: Sequence[str], k: int) -> str:
     """
     ranker = Ranker.load(bundle)
     meant = [_meant(ranker, title) for title in typed]
-    ranking = ranker.rank([games[0].id for games in meant], k)
+    ranking = ranker.rank([games[0].id for games in meant], min(10, ranker.manifest.k) if k is None else k)
     width = max(len(_shown(title)) for title in typed)
     played = [_played(title, games, width) for title, games in zip(typed, meant, strict=True)]
     return "\n".join(["played", *played, "", *_table(ranking)])

@@ -40,13 +40,13 @@ def test_heavy_rows_draw_the_centre(table):
 
 
 def test_training_goes_on_with_shared_rows_once_they_have_merged(table):
-    table.cluster(torch.ones(N), merge=True)
+    assert table.cluster(torch.ones(N), merge=True)
     shared = table()
     assert torch.equal(shared, table.eval()())
     table.train()().sum().backward()
     assert not table.rows_MW.grad[:N].any()
     assert (table.rows_MW.grad[N:] == N // M).all()
-    table.cluster(torch.ones(N), merge=False)  # it is done
+    assert not table.cluster(torch.ones(N), merge=False)  # it is done
     assert torch.equal(table(), shared)
 
 

@@ -54,7 +54,7 @@ def test_a_technique_looks_at_the_training_games_before_training_alone(folder, m
     ("options", "heard"),
     [
         ({"max_epochs": 4}, [0.25, 0.5, 0.75, 1.0]),
-        ({"max_epochs": 4, "check_val_every_n_epoch": 2}, [0.5, 1.0]),
+        ({"max_epochs": 3, "check_val_every_n_epoch": 2}, [1 / 3, 2 / 3, 1.0]),
         ({"max_epochs": 4, "limit_val_batches": 0}, [0.25, 0.5, 0.75, 1.0]),
         ({"max_epochs": 2, "num_sanity_val_steps": 1}, [0.5, 1.0]),
         ({"max_epochs": -1, "max_time": "00:00:00:00"}, []),

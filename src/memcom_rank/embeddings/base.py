@@ -72,14 +72,16 @@ class CompressedEmbedding(nn.Module, abc.ABC):
             users_N, ids_N: int64, user row and id of every training game of a user.
         """
 
-    def advance(self, progress: float) -> None:
+    def advance(self, progress: float) -> bool:
         """Hear how far training has come, after every epoch, before it is validated: for techniques that change form.
 
-        Nothing but the weights decides what comes of it, so that every process does the same.
+        Nothing but the weights decides what comes of it, so that every process does the same. Returns whether weights
+        were changed.
 
         Args:
             progress: share of the run's steps that are done, up to 1; 0 in a run without an end.
         """
+        return False
 
     def score(self, queries_BD: Tensor) -> Tensor:
         """Score every id through the technique's own structure: queries [B, dim] -> [B, num_ids]; column 0 is 0."""

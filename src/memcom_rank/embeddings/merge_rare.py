@@ -37,7 +37,8 @@ class MergeRare(OwnRows):
         dim: width of a vector.
         bits: 1, 2, 3, 4 or 8 per value of the popular ids.
         shared_share: of the bytes, for shared rows; above 0 and below 1.
-        merge_at: share of the training's steps after which the rare rows merge, at the end of that epoch; from 0 to 1.
+        merge_at: share of the training's steps after which rare rows merge, at the next validation or end of an epoch;
+            from 0 to 1.
         target_ratio: bytes of the full table / bytes; exactly one of the two size knobs.
         budget_bytes: bytes at rest, e.g. 500000 or "500kB".
 
@@ -96,7 +97,7 @@ class MergeRare(OwnRows):
         counts_V = torch.bincount(ids_N, minlength=self.num_ids)
         self.mass_N = counts_V[1 + self.sizes[0] :].float().clamp(min=0.1) ** _MASS
 
-    def advance(self, progress: float) -> None:
+    def advance(self, progress: float) -> bool:
         """See the base: find what the rare rows would merge into, and, when it is time, merge them."""
         rare = cast(MergingRows, cast(StackedRows, self.table).parts()[1])
-        rare.cluster(self.mass_N, merge=progress >= self.merge_at)
+        return rare.cluster(self.mass_N, merge=progress >= self.merge_at)

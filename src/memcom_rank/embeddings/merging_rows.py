@@ -20,6 +20,8 @@ from memcom_rank.embeddings.quantise import pack, quantise, rounded
 from memcom_rank.embeddings.shared_table import SharedTable
 from memcom_rank.embeddings.tables import Stored, Table, Tile, initial_rows, pick, products
 
+_ROUNDS, _ROUNDS_BEFORE = 15, 3  # of k-means: to merge, and to see what merging would make of the rows
+
 
 @final
 class MergingRows(Table, Stored):
@@ -41,22 +43,29 @@ class MergingRows(Table, Stored):
         self.merged = False
 
     @torch.no_grad()
-    def cluster(self, weights_N: Tensor, *, merge: bool) -> None:
+    def cluster(self, weights_N: Tensor, *, merge: bool) -> bool:
         """Make the shared rows anew of the games' own; with `merge` training goes on with them. Later calls do nothing.
 
-        On the CPU, from a fixed seed: every process finds the same.
+        On the CPU, from a fixed seed: every process finds the same. Returns whether it did anything.
 
         Args:
             weights_N: how much each row counts, at least 0 and not all 0.
             merge: whether this is the last time.
         """
-        if not self.merged:
-            own_NW, shared_MW = self.rows_MW[: self.num_rows], self.rows_MW[self.num_rows :]
-            generator = torch.Generator().manual_seed(0)
-            centres_MW, nearest_N = kmeans(own_NW.float().cpu(), self.row_of.size, weights_N.cpu(), generator=generator)
-            shared_MW.copy_(centres_MW)
-            self.row_of.set(nearest_N)
-            self.merged = merge
+        if self.merged:
+            return False
+        own_NW, shared_MW = self.rows_MW[: self.num_rows], self.rows_MW[self.num_rows :]
+        centres_MW, nearest_N = kmeans(
+            own_NW.float().cpu(),
+            self.row_of.size,
+            weights_N.cpu(),
+            iterations=_ROUNDS if merge else _ROUNDS_BEFORE,
+            generator=torch.Generator().manual_seed(0),
+        )
+        shared_MW.copy_(centres_MW)
+        self.row_of.set(nearest_N)
+        self.merged = merge
+        return True
 
     def forward(self, rows: Tensor | None = None) -> Tensor:
         """See the base."""

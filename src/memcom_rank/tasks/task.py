@@ -57,6 +57,7 @@ class Task(LightningModule, abc.ABC):
         # settings where the command line made them; made in Python they are objects, which no checkpoint should hold
         self.remove_ignored_hparams([name for name, value in self.hparams.items() if callable(value)])
         self.learning_rate = learning_rate
+        self._heard_at = 0  # the step after which the embedding last heard how far training has come
 
     @property
     @abc.abstractmethod
@@ -121,12 +122,17 @@ class Task(LightningModule, abc.ABC):
         self._share_buffers()
 
     def on_train_epoch_end(self) -> None:
-        """Let the embedding hear how far training has come where no validation did."""
-        if not self.trainer.enable_validation:
+        """Let the embedding hear how far training has come where no validation of this epoch did."""
+        if self._heard_at != self.trainer.global_step:
             self._advance()
 
     def _advance(self) -> None:
-        self.scorer.embedding.advance(min(self.trainer.global_step / self._steps(), 1.0))
+        self._heard_at = self.trainer.global_step
+        changed = self.scorer.embedding.advance(min(self.trainer.global_step / self._steps(), 1.0))
+        if changed and self.trainer.world_size > 1:  # every rank did the same up to rounding; from now on to the bit
+            for parameter in self.scorer.embedding.parameters():
+                parameter.data.copy_(self.trainer.strategy.broadcast(parameter.data))
+            self._share_buffers()
 
     def _share_buffers(self) -> None:
         for buffer in self.buffers():
