@@ -1,11 +1,13 @@
 # make train   everything from nothing: environment, default dataset, RankNet over MEmCom, its test and a report
 # make test    everything the project checks about itself, with coverage
-# make clean   remove the environment
+# make test-export   what LiteRT and Core ML make of a ranker, each in an environment of its own, and the table of formats
+# make clean   remove the environments
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+FORMATS := benchmarks/results/export_formats.json
 
-.PHONY: train test clean
+.PHONY: train test test-export clean
 
 train: $(VENV)/.train
 	$(RUN) train.py fit --config ranknet.yaml
@@ -15,6 +17,18 @@ test: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+
+test-export: $(VENV)/.dev .venv-litert/.made .venv-coreml/.made
+	for format in litert coreml; do \
+	    .venv-$$format/bin/python -m pytest -p no:anyio tests/export/test_$${format}_format.py || exit 1; \
+	    .venv-$$format/bin/python benchmarks/export_formats.py --formats $$format --output $(FORMATS) || exit 1; \
+	done
+	$(RUN) benchmarks/export_formats.py --formats onnx executorch --output $(FORMATS)
+
+.venv-%/.made: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install -qq --disable-pip-version-check --editable ".[$*,export]" "pytest>=8.3" "hypothesis>=6.100" "scikit-learn>=1.5"
+	@touch $@
 
 $(VENV)/.train: pyproject.toml
 	@echo "--- environment: $(VENV) (about two minutes the first time)"
@@ -28,4 +42,4 @@ $(VENV)/.dev: $(VENV)/.train
 	@touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-litert .venv-coreml

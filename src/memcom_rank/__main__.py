@@ -35,7 +35,7 @@ examples:
   python -m memcom_rank export --ckpt_path best --output bundle/ --bits 8 --data.path data/steam --k 20
 
 What was trained in few bits (embedding/low_bit.yaml, ...) stays as it was trained, whatever --bits says. The packages
-onnx, onnxscript, onnxruntime and huggingface_hub are needed: pip install 'memcom-rank[export]'
+needed, by format: pip install 'memcom-rank[export]' (onnx), [executorch], [litert] or [coreml]
 """
 _RANK_EXAMPLES = """\
 examples:
@@ -121,6 +121,7 @@ def _export(arguments: argparse.Namespace) -> tuple[str, int]:
         ) from error
     path = getattr(arguments, "data.path")
     words = {"bits": arguments.bits, "k": arguments.k, "data_path": path, "runs": RUNS}
+    words |= {"format": arguments.format, "max_history": arguments.max_history}
     return export(arguments.ckpt_path, arguments.output, **words), 0
 
 
@@ -185,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "export",
             help="a run -> a bundle that ranks without torch",
-            description="Export a trained ranker, with its catalogue, for onnxruntime; measure it there.",
+            description="Export a trained ranker, with its catalogue, for a runtime of devices; measure it there.",
             epilog=_EXPORT_EXAMPLES,
             **raw,
         )
@@ -235,7 +236,15 @@ def _add_export(export: argparse.ArgumentParser) -> None:
         help="a run folder, a .ckpt file, or best or last of the newest run",
     )
     export.add_argument("--output", type=Path, required=True, metavar="BUNDLE", help="new folder")
-    export.add_argument("--format", choices=["onnx"], default="onnx", help="of the model (default: %(default)s)")
+    export.add_argument(
+        "--format",
+        choices=["onnx", "executorch", "litert", "coreml"],
+        default="onnx",
+        help="of the model; each but onnx has an extra of its name (default: %(default)s)",
+    )
+    export.add_argument(
+        "--max_history", type=_count, metavar="N", help="longest history, for all formats but onnx, which has no limit"
+    )
     export.add_argument(
         "--bits",
         type=int,

@@ -1,6 +1,6 @@
 """Command line (floor 5): `python -m memcom_rank export`, a run of train.py -> a bundle that ranks without torch.
 
-The bundle is written to a temporary folder, opened and measured by the runtime that devices use, and moved to its place
+The bundle is written to a temporary folder, opened and measured by the format's own runtime, and moved to its place
 only if it keeps to the limits of its bits.
 """
 
@@ -23,16 +23,15 @@ from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID, TEST, UNKNOW
 from memcom_rank.data import RankingData
 from memcom_rank.export.agreement import agreement
 from memcom_rank.export.card import model_card
-from memcom_rank.export.contents import bytes_by_part
 from memcom_rank.export.device import DeviceRanker
+from memcom_rank.export.formats import RankIds, format_of
 from memcom_rank.export.limits import check_agreement, check_bytes
-from memcom_rank.export.onnx_model import idle_model, onnx_model
 from memcom_rank.export.report import Exported, report
 from memcom_rank.export.speed import speed
-from memcom_rank.runtime import BundleError, Ranker, pack_games, write_bundle
+from memcom_rank.runtime import BundleError, pack_games, write_bundle
 from memcom_rank.tasks import Task
 
-_MODEL, _GAMES, _CARD = "model.onnx", "games.gz", "README.md"
+_GAMES, _CARD = "games.gz", "README.md"
 _MOST_GAMES = 100  # returned, by default
 _FEWEST_GAMES = 10  # the cutoff of the metrics
 _COMPARED_USERS = 1024
@@ -48,8 +47,18 @@ class Trained(NamedTuple):
     facts: dict[str, Any]
 
 
-def export(ckpt: str, output: Path, *, bits: int, k: int | None, data_path: str | None, runs: Path) -> str:
-    """Write a bundle for onnxruntime; return the report.
+def export(
+    ckpt: str,
+    output: Path,
+    *,
+    bits: int,
+    k: int | None,
+    data_path: str | None,
+    runs: Path,
+    format: str = "onnx",
+    max_history: int | None = None,
+) -> str:
+    """Write a bundle; return the report.
 
     Args:
         ckpt: a checkpoint file, a run folder, or "best" or "last" of the newest run.
@@ -58,17 +67,21 @@ def export(ckpt: str, output: Path, *, bits: int, k: int | None, data_path: str 
         k: games that the model returns, at least 10; by default 100; all where there are fewer.
         data_path: dataset folder; by default the one it was trained on, if it is still there.
         runs: folder of all runs.
+        format: of the model's file, see `export/formats.py`.
+        max_history: the longest history, for formats that have a limit; by default the format's usual one.
 
     Raises:
         CheckpointError: no checkpoint, a damaged one, or one of another dataset.
-        ConfigError: a model that cannot be exported.
+        ConfigError: a model that cannot be exported, or a format whose packages are not installed.
         DatasetError: no dataset in `data_path`.
         ExportError: the artifact is beyond the limits of its bits.
         BundleError: `output` is there already, or cannot be written.
     """
     if output.exists():
         raise BundleError(f"'{output}' already exists", wanted="a new folder", fix="choose another --output")
-    trained = _load(find_checkpoint(ckpt, command="export", runs=runs), data_path)
+    path = find_checkpoint(ckpt, command="export", runs=runs)
+    kind = format_of(format, max_history)
+    trained = _load(path, data_path)
     scorer = trained.task.scorer
     num_games = scorer.embedding.num_ids - FIRST_GAME_ID
     if k is not None and k < min(_FEWEST_GAMES, num_games):
@@ -78,40 +91,41 @@ def export(ckpt: str, output: Path, *, bits: int, k: int | None, data_path: str 
             fix="leave --k out; whoever ranks says how many games to show",
         )
     device = DeviceRanker(scorer, bits=bits, k=min(k or _MOST_GAMES, num_games))
-    model = onnx_model(device)
-    sizes = bytes_by_part(model)
-    check_bytes(sizes, sum(tensor.nbytes for tensor in device.state_dict().values()))
+    made = kind.make(device)
+    check_bytes(made.sizes, sum(tensor.nbytes for tensor in device.state_dict().values()), kind.graph_bytes)
     fields = {
-        "runtime": "onnx",
-        "model": _MODEL,
+        "runtime": kind.runtime,
+        "model": kind.file,
         "games": _GAMES,
         "num_games": num_games,
         "k": device.k,
-        "max_history": None,
+        "max_history": kind.max_history,
         "technique": type(scorer.embedding).__name__,
         "dim": scorer.embedding.dim,
         "bits": bits,
         "head": type(trained.task).__name__,
         **trained.facts,
-        "bytes": sizes,
+        "bytes": made.sizes,
         "full_table_bytes": scorer.embedding.full_bytes,
         "full_model_bytes": scorer.num_bytes - scorer.embedding.num_bytes + scorer.embedding.full_bytes,
         "metrics": "not measured",
     }
-    files = {_MODEL: bytes(model.SerializeToString()), _GAMES: pack_games(_games(trained, num_games))}
-    histories = _histories(trained, scorer.embedding.num_ids)
+    files = {kind.file: made.data, _GAMES: pack_games(_games(trained, num_games))}
+    histories = _histories(trained, scorer.embedding.num_ids, kind.max_history)
     before = _measured(trained, scorer)
+    found = costs = after = None
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        trial, idle = Path(folder) / "bundle", Path(folder) / "idle.onnx"
-        write_bundle(trial, *_with_card(files, fields))
-        idle.write_bytes(idle_model())
-        artifact = Artifact(Ranker.load(trial), scorer.embedding.num_ids)
-        found = agreement(artifact.rank, scorer, histories)
-        check_agreement(found, bits)
-        after = _measured(trained, artifact.scores)
-        users = [row.tolist() for history_BL in histories for row in history_BL]
-        costs = speed(artifact.ranker, trial, idle, [[game for game in user if game] or [UNKNOWN_ID] for user in users])
-    files, fields = _with_card(files, {**fields, "metrics": after or "not measured"})
+        trial = Path(folder) / "bundle"
+        write_bundle(trial, *_with_card(files, fields, kind.use))
+        rank = kind.open(trial)
+        if rank is not None:
+            artifact = Artifact(rank, scorer.embedding.num_ids)
+            found = agreement(artifact.rank, scorer, histories)
+            check_agreement(found, bits)
+            after = _measured(trained, artifact.scores)
+            users = [row[row != PADDING_ID].tolist() or [UNKNOWN_ID] for history_BL in histories for row in history_BL]
+            costs = speed(rank, trial, kind.probe(), users)
+    files, fields = _with_card(files, {**fields, "metrics": after or "not measured"}, kind.use)
     write_bundle(output, files, fields)
     return report(Exported(output, fields, found, costs, before, scorer.embedding.num_bytes))
 
@@ -120,12 +134,12 @@ class Artifact:
     """A bundle as a scorer of tensors.
 
     Args:
-        ranker: of the bundle.
+        rank_ids: what runs the bundle.
         num_ids: vocabulary V, padding and unknown included.
     """
 
-    def __init__(self, ranker: Ranker, num_ids: int) -> None:
-        self.ranker, self.num_ids = ranker, num_ids
+    def __init__(self, rank_ids: RankIds, num_ids: int) -> None:
+        self.rank_ids, self.num_ids = rank_ids, num_ids
 
     def rank(self, history_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Return ids and scores [B, K] of the best games: a call for each user, as on a device."""
@@ -133,7 +147,7 @@ class Artifact:
         for history_L in history_BL:
             known_L = history_L[history_L != PADDING_ID]
             history_1L = (known_L if len(known_L) else history_L.new_zeros(1))[None]
-            found.append(self.ranker.rank_ids(history_1L.numpy()))
+            found.append(self.rank_ids(history_1L.numpy()))
         ids, scores = zip(*found, strict=True)
         return torch.from_numpy(np.concatenate(ids)), torch.from_numpy(np.concatenate(scores))
 
@@ -185,8 +199,11 @@ def _games(trained: Trained, num_games: int) -> list[tuple[str, str]]:
     return [(game, title or game) for game, title in zip(own, games["title"].to_pylist(), strict=True)]
 
 
-def _histories(trained: Trained, num_ids: int) -> list[Tensor]:
-    """Return histories to compare by: of test users, or without a dataset drawn as popular games are played."""
+def _histories(trained: Trained, num_ids: int, longest: int | None) -> list[Tensor]:
+    """Return histories to compare by: of test users, or without a dataset drawn as popular games are played.
+
+    Of longer ones the last `longest` games, as the artifact takes them: only its metrics say what the rest was worth.
+    """
     if trained.data is not None:
         loader = trained.data.query_loader(trained.data.dataset.queries(TEST))
         rows = [row for key in loader.sampler for row in loader.dataset[key].history]
@@ -196,6 +213,7 @@ def _histories(trained: Trained, num_ids: int) -> list[Tensor]:
         chance_G = 1 / torch.arange(1, num_ids - FIRST_GAME_ID + 1)
         drawn = torch.multinomial(chance_G, _COMPARED_USERS * 8, replacement=True, generator=generator)
         rows = list(drawn.view(-1, 8) + FIRST_GAME_ID)
+    rows = [row[-(longest or len(row)) :] for row in rows]
     batches = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
     return [torch.nn.utils.rnn.pad_sequence(batch, batch_first=True, padding_value=PADDING_ID) for batch in batches]
 
@@ -208,11 +226,13 @@ def _measured(trained: Trained, score: Score) -> Values | None:
     return {name: values[name] for name in ("ndcg@10", "recall@10")}
 
 
-def _with_card(files: Mapping[str, bytes], fields: Mapping[str, Any]) -> tuple[dict[str, bytes], dict[str, Any]]:
+def _with_card(
+    files: Mapping[str, bytes], fields: Mapping[str, Any], use: str
+) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return files with the model card, and fields with the bytes of all files."""
     sizes = {name: size for name, size in fields["bytes"].items() if name not in ("games", "card", "total")}
     sizes["games"] = len(files[_GAMES])
-    card = model_card({**fields, "bytes": sizes})
+    card = model_card({**fields, "bytes": sizes}, use)
     sizes["card"] = len(card)
     sizes["total"] = sum(sizes.values())
     return {**files, _CARD: card}, {**fields, "bytes": sizes}

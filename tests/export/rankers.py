@@ -14,7 +14,7 @@ def ranker(embedding, match=None):
     torch.manual_seed(3)
     made = Ranker(embedding, LogSumExpMatch(match_dim=3) if match is None else match, game_bias=True).eval()
     with torch.no_grad():
-        made.game_bias.copy_(torch.linspace(1, -1, NUM_IDS) + 0.3 * torch.randn(NUM_IDS))
+        made.game_bias.copy_(torch.linspace(1, -1, embedding.num_ids) + 0.3 * torch.randn(embedding.num_ids))
         for name, values in made.named_parameters():
             if values.ndim == 1 and "game_bias" not in name:
                 values.add_(0.2 * torch.randn(len(values)))

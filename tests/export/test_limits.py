@@ -2,7 +2,7 @@ import pytest
 
 from memcom_rank.contract.errors import ExportError
 from memcom_rank.export.agreement import Agreement
-from memcom_rank.export.limits import GRAPH_BYTES, LIMITS, check_agreement, check_bytes
+from memcom_rank.export.limits import LIMITS, check_agreement, check_bytes
 from memcom_rank.export.swap import BITS
 
 
@@ -27,7 +27,7 @@ def test_what_is_beyond_is_refused(found):
 
 
 def test_numbers_that_stand_twice_or_a_long_graph_are_refused():
-    check_bytes({"embedding": 90, "bias": 10, "graph": GRAPH_BYTES}, 100)
-    for sizes in ({"embedding": 101, "graph": 0}, {"embedding": 0, "graph": GRAPH_BYTES + 1}):
+    check_bytes({"embedding": 90, "bias": 10, "graph": 50}, 100, 50)
+    for sizes in ({"embedding": 101, "graph": 0}, {"embedding": 0, "graph": 51}):
         with pytest.raises(ExportError, match="at most 100"):
-            check_bytes(sizes, 100)
+            check_bytes(sizes, 100, 50)

@@ -31,4 +31,16 @@ def test_it_says_what_was_measured():
 def test_without_a_dataset_it_says_not_measured():
     found = text("not measured", None, peak=None)
     assert found.count("not measured") == 3
+
+
+def test_what_does_not_run_here_is_not_measured():
+    fields = {**FIELDS, "bits": 8, "bytes": SIZES, "metrics": "not measured", "runtime": "coreml"}
+    found = report(Exported(Path("b"), fields, None, None, {"ndcg@10": 0.2512}, 400))
+    assert "0.2512" in found
+    assert found.count("not measured") == 3
+    assert "does not run on this system" in found
+
+
+def test_without_a_dataset_the_report_says_where_one_goes():
+    found = text("not measured", None)
     assert "--data.path" in found

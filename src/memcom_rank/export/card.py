@@ -23,19 +23,10 @@ A bundle of memcom-rank: it ranks the whole catalogue of {{ num_games }} games f
 
 ## Use
 
-```
-pip install --no-deps memcom-rank && pip install onnxruntime numpy
-python -m memcom_rank rank BUNDLE --history "a game" "another game"
-```
+{{ use }}
 
-```python
-from memcom_rank.runtime import Ranker
-
-Ranker.load("BUNDLE").rank(["a game", "another game"], k=10)
-```
-
-`{{ model }}` takes `history`, int64 [batch, length]: 0 padding, 1 an unknown game, then the games of `games.gz`, whose
-first line is id 2. It gives `ids` and `scores` [batch, {{ k }}], best first, without the games of the history.
+The input is 0 padding, 1 an unknown game, then the games of `games.gz`, whose first line is id 2. The output is best
+first, without the games of the history; where no game is left the id is 0.{{ longest }}
 
 ## Bytes
 
@@ -54,20 +45,24 @@ that few of them had are seldom recommended, and games newer than the data never
 """
 
 
-def model_card(fields: Mapping[str, Any]) -> bytes:
+def model_card(fields: Mapping[str, Any], use: str) -> bytes:
     """Return README.md.
 
     Args:
         fields: of the bundle's manifest; `bytes` without the card's own.
+        use: how the format's file is run, Markdown.
     """
+    longest = fields["max_history"]
     data = ModelCardData(
         license="apache-2.0",
         library_name="memcom-rank",
-        tags=["recommendation", "ranking", "onnx", "embedding-compression"],
+        tags=["recommendation", "ranking", fields["runtime"], "embedding-compression"],
     )
     metrics = fields["metrics"]
     words = {
-        **{name: fields[name] for name in ("head", "technique", "dim", "bits", "model", "k")},
+        **{name: fields[name] for name in ("head", "technique", "dim", "bits")},
+        "use": use,
+        "longest": "" if longest is None else f" Histories have at most {longest} games: give the last ones.",
         "num_games": f"{fields['num_games']:,}",
         "dataset": _facts(fields["dataset"]),
         "trained": _facts(fields["trained"]),

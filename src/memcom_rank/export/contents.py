@@ -2,7 +2,7 @@
 
 import onnx
 
-PARTS = {"embedding": "embedding", "bias": "bias", "match": "matcher"}  # of the device's module: name in a manifest
+from memcom_rank.export.formats import PARTS
 
 
 def bytes_by_part(model: onnx.ModelProto) -> dict[str, int]:

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from memcom_rank.contract.errors import ExportError
 from memcom_rank.export.agreement import Agreement
 
-GRAPH_BYTES = 64 * 1024  # nodes, names, shapes; a table in fp32, or twice, would be more
-
 
 class Limits(NamedTuple):
     """What an artifact may differ by.
@@ -48,20 +46,21 @@ def check_agreement(found: Agreement, bits: int) -> None:
         )
 
 
-def check_bytes(sizes: dict[str, int], held: int) -> None:
+def check_bytes(sizes: dict[str, int], held: int, graph: int) -> None:
     """Refuse a file that holds more than its parts.
 
     Args:
         sizes: bytes of the model's file by part.
         held: bytes of all parts, as they are held in memory.
+        graph: most bytes of all else.
 
     Raises:
         ExportError: it does.
     """
     weights = sum(size for name, size in sizes.items() if name != "graph")
-    if weights > held or sizes["graph"] > GRAPH_BYTES:
+    if weights > held or sizes["graph"] > graph:
         raise ExportError(
             f"the model's file has {weights:,} bytes of numbers and {sizes['graph']:,} bytes of graph",
-            wanted=f"at most {held:,} and {GRAPH_BYTES:,}",
-            fix="use the versions of torch, onnx and onnxscript that pyproject.toml names",
+            wanted=f"at most {held:,} and {graph:,}",
+            fix="use versions of torch and of the format's packages that pyproject.toml names",
         )

@@ -38,6 +38,10 @@ class DeviceTable(Table, Stored):
             size = [min(size, self.num_rows - at) for at in range(first, self.num_rows, size)]
         return [partial(self.dots_of, slice(*ends)) for ends in pairwise(accumulate(size, initial=first))]
 
+    def _all_but_few(self, rows: slice) -> bool:
+        """Whether to cut products instead of the table, of which a file or a call would have a second copy."""
+        return int(rows.stop - rows.start) > self.num_rows // 2
+
     def at_rest(self) -> dict[str, Tensor]:
         """Return the buffers."""
         return dict(self.named_buffers())
@@ -70,6 +74,9 @@ class PackedRows(DeviceTable):
 
     def dots_of(self, rows: slice, queries_BW: Tensor) -> Tensor:
         """See the base."""
+        if self._all_but_few(rows):
+            dots_BM: Tensor = packed_dots(self.codes_MB, self.step_M, queries_BW, self.bits)
+            return dots_BM[:, rows]
         dots_BT: Tensor = packed_dots(self.codes_MB[rows], self.step_M[rows], queries_BW, self.bits)
         return dots_BT
 
@@ -93,6 +100,8 @@ class PlainRows(DeviceTable):
 
     def dots_of(self, rows: slice, queries_BW: Tensor) -> Tensor:
         """See the base."""
+        if self._all_but_few(rows):
+            return linear(queries_BW, self.rows_MW.float())[:, rows]
         return linear(queries_BW, self.rows_MW[rows].float())
 
 

@@ -1,6 +1,6 @@
 """Export room (floor 4): what a bundle costs on this machine. Takes a bundle and histories -> gives times and memory.
 
-Cold start and memory are those of a fresh process that knows onnxruntime and numpy alone.
+Cold start and memory are those of a fresh process that has loaded the format's runtime, and no model yet.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from memcom_rank.runtime import Ranker
+from memcom_rank.export.formats import Probe, RankIds
 
 _CALLS = 300
 _PROBE = """\
@@ -25,13 +25,10 @@ def peak():  # not getrusage, which begins with the peak of the process that sta
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
     except OSError:
         return None
-import numpy, onnxruntime
-from memcom_rank.runtime import Ranker
-import memcom_rank.runtime.onnx_model
-onnxruntime.InferenceSession(sys.argv[2], providers=["CPUExecutionProvider"])
+{idle}
 before, began = peak(), time.perf_counter()
-ranker = Ranker.load(sys.argv[1])
-ranker.rank_ids(numpy.array([json.loads(sys.argv[3])]))
+{load}
+rank(numpy.array([json.loads(sys.argv[2])]))
 print(json.dumps([time.perf_counter() - began, before and peak() - before]))
 """
 
@@ -42,7 +39,7 @@ class Speed(NamedTuple):
     Attributes:
         p50, p95: seconds of a call.
         cold_start: seconds from opening a bundle to its first ranking.
-        peak_bytes: of a process, above one with an idle onnxruntime; None where the system does not tell.
+        peak_bytes: of a process, above one with an idle runtime; None where the system does not tell.
     """
 
     p50: float
@@ -51,25 +48,26 @@ class Speed(NamedTuple):
     peak_bytes: int | None
 
 
-def speed(ranker: Ranker, bundle: Path, idle_model: Path, histories: Sequence[Sequence[int]]) -> Speed:
+def speed(rank: RankIds, bundle: Path, probe: Probe, histories: Sequence[Sequence[int]]) -> Speed:
     """Measure a bundle.
 
     Args:
-        ranker: of the bundle.
+        rank: runs the bundle here.
         bundle: its folder.
-        idle_model: an ONNX file that does nothing, for comparison.
+        probe: runs it in a fresh process.
         histories: ids of users, none empty.
     """
     calls = [np.array([histories[call % len(histories)]], dtype=np.int64) for call in range(_CALLS)]
     seconds = []
     for history_1L in [*calls[:10], *calls]:
         began = time.perf_counter()
-        ranker.rank_ids(history_1L)
+        rank(history_1L)
         seconds.append(time.perf_counter() - began)
     p50, p95 = np.quantile(seconds[10:], [0.5, 0.95])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    words = [sys.executable, "-c", _PROBE, str(bundle), str(idle_model), json.dumps(list(histories[0]))]
+    code = _PROBE.format(idle=probe.idle, load=probe.load)
+    words = [sys.executable, "-c", code, str(bundle), json.dumps(list(histories[0]))]
     cold_start, peak = json.loads(
-        subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout
+        subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout.splitlines()[-1]
     )
     return Speed(float(p50), float(p95), cold_start, peak)

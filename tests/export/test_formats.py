@@ -1,0 +1,30 @@
+import sys
+
+import pytest
+
+from memcom_rank.contract.errors import ConfigError
+from memcom_rank.embeddings import MEmCom
+from memcom_rank.export.device import DeviceRanker
+from memcom_rank.export.formats import EXTRAS, format_of, held_by_part
+from tests.export.rankers import DIM, NUM_IDS, ranker
+
+
+def test_onnx_takes_histories_of_any_length():
+    assert format_of("onnx").max_history is None
+    with pytest.raises(ConfigError, match="any length"):
+        format_of("onnx", 5)
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_without_its_packages_it_says_what_to_install(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, f"memcom_rank.export.{name}_format", None)
+    with pytest.raises(ConfigError) as caught:
+        format_of(name)
+    assert caught.value.fix == f"pip install 'memcom-rank[{EXTRAS[name]}]'"
+
+
+def test_all_numbers_are_of_one_part():
+    device = DeviceRanker(ranker(MEmCom(NUM_IDS, DIM, target_ratio=2)), bits=32, k=3)
+    sizes = held_by_part(device)
+    assert sizes["bias"] == 4 * NUM_IDS
+    assert sum(sizes.values()) == sum(tensor.nbytes for tensor in device.state_dict().values())
