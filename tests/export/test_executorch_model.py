@@ -15,7 +15,7 @@ from tests.export.rankers import DIM, NUM_IDS, check_equal, histories, ranker
 pytestmark = pytest.mark.slow  # a trace takes seconds
 
 # the ones that use parts or operations that no other does: all others are made of the same
-SOME = ["HashEmbedding", "LowRank", "MixedDim", "MixedPrecision", "Mec", "ResidualCodes"]
+SOME = ["HashEmbedding", "MergeRare merged", "LowRank", "MixedDim", "MixedPrecision", "Mec", "ResidualCodes"]
 
 
 def check(embedding, bits, match=None):

@@ -65,7 +65,10 @@ def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgra
         program: torch.export.ExportedProgram = torch.export.export(Plain(ranker).eval(), (example_1L,))
         program = program.run_decompositions(said)
     for node in list(program.graph.nodes):
-        if node.target is aten.alias.default or _is_whole(node):  # which Core ML has not, and which is folded to a copy
+        named = any(user.op == "output" for user in node.users)  # by the program's signature
+        if not named and (
+            node.target is aten.alias.default or _is_whole(node)
+        ):  # which Core ML has not, and which is folded to a copy
             node.replace_all_uses_with(node.args[0])
             program.graph.erase_node(node)
     return program
