@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from memcom_rank.contract.errors import ExportError
 from memcom_rank.contract.schemas import PADDING_ID
 from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom
 from memcom_rank.export.device import DeviceRanker
@@ -58,7 +59,7 @@ def part(technique: str, bits: int) -> Pooled:
 def onnx(module: Pooled) -> tuple[int, Run]:
     import onnxruntime
 
-    from memcom_rank.export.onnx_model import OPSET, _bare, quiet
+    from memcom_rank.export.onnx_model import OPSET, bare, quiet
     from memcom_rank.export.onnx_operators import translations
 
     with quiet(), torch.no_grad():
@@ -72,7 +73,7 @@ def onnx(module: Pooled) -> tuple[int, Run]:
             optimize=False,
             verbose=False,
         )
-    data = _bare(program.model_proto).SerializeToString()
+    data = bare(program.model_proto).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -170,7 +171,11 @@ def main() -> None:
         for technique in ("MEmCom", "Full"):
             module = part(technique, bits)
             for name in args.formats:
-                size, run = FORMATS[name](module)
+                try:
+                    size, run = FORMATS[name](module)
+                except ExportError as error:
+                    print(f"{name}, {bits} bits, {technique}: {error}", flush=True)
+                    continue
                 ms, error = (None, None) if run is None else measure(run, module)
                 row = {"format": name, "bits": bits, "technique": technique, "bytes": size, "ms": ms, "error": error}
                 rows[name, bits, technique] = row

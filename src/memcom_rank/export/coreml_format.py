@@ -9,6 +9,7 @@ from typing import final
 
 import torch
 
+from memcom_rank.contract.errors import ExportError
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.formats import Format, Made, Probe, held_by_part
 from memcom_rank.export.plain_operators import Plain, plain_program
@@ -50,16 +51,28 @@ those of an ONNX bundle of the same run before you ship it."""
 
 
 def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> bytes:
-    """Return a zipped package: history int32 [1, length] -> what `ranker` gives, named `outputs`."""
+    """Return a zipped package: history int32 [1, length] -> what `ranker` gives, named `outputs`.
+
+    Raises:
+        ExportError: coremltools does not convert it.
+    """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = coremltools.convert(
-            plain_program(ranker, length),
-            outputs=[coremltools.TensorType(name=name) for name in outputs],
-            minimum_deployment_target=coremltools.target.iOS18,
-            compute_precision=coremltools.precision.FLOAT32,
-            skip_model_load=True,
-        )
+        program = plain_program(ranker, length)
+        try:
+            made = coremltools.convert(
+                program,
+                outputs=[coremltools.TensorType(name=name) for name in outputs],
+                minimum_deployment_target=coremltools.target.iOS18,
+                compute_precision=coremltools.precision.FLOAT32,
+                skip_model_load=True,
+            )
+        except (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError) as error:
+            raise ExportError(
+                f"coremltools does not convert this model: {next(iter(str(error).splitlines()), type(error).__name__)}",
+                wanted="a table of its own for each game, or shared rows at 32 bits (docs/export.md)",
+                fix="--format onnx, or --bits 32",
+            ) from error
         package = Path(folder) / "model.mlpackage"
         made.save(str(package))
         packed = io.BytesIO()

@@ -43,10 +43,10 @@ def onnx_model(ranker: DeviceRanker) -> onnx.ModelProto:
         model = program.model
         # of shapes and the like: an unpacked table would stand beside the packed one
         onnxscript.optimizer.optimize(model, input_size_limit=_FOLDED, output_size_limit=_FOLDED)
-    return _bare(onnx_ir.to_proto(model))
+    return bare(onnx_ir.to_proto(model))
 
 
-def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
+def bare(model: onnx.ModelProto) -> onnx.ModelProto:
     """Leave out the trace's notes and the shapes of what lies between, and give short names."""
     graph = model.graph
     del graph.value_info[:], graph.metadata_props[:], model.metadata_props[:], model.functions[:]
