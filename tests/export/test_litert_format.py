@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from memcom_rank.contract.errors import ExportError
 from memcom_rank.embeddings import Full, MEmCom
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.models import LogSumExpMatch, PoolMatch
@@ -37,3 +38,8 @@ def test_each_number_is_in_the_file_once(bits):
     made = formats.FORMAT(6).make(DeviceRanker(ranker(Full(20_000, 64), PoolMatch()), bits=bits, k=9))
     held = sum(size for name, size in made.sizes.items() if name != "graph")
     assert held < len(made.data) < held + formats.FORMAT.graph_bytes
+
+
+def test_fp16_is_a_named_error():
+    with pytest.raises(ExportError, match="no fp16 tables"):
+        formats.FORMAT(6).make(DeviceRanker(ranker(MEmCom(NUM_IDS, DIM, target_ratio=2), PoolMatch()), bits=16, k=9))

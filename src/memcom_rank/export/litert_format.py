@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 import torch
 
+from memcom_rank.contract.errors import ExportError
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.formats import Floats, Format, Ints, Made, Probe, RankIds, held_by_part
 from memcom_rank.export.plain_operators import Plain, plain_program
@@ -68,7 +69,15 @@ The length is fixed: pad shorter histories with 0."""
 
 
 def litert_model(ranker: torch.nn.Module, length: int) -> bytes:
-    """Return a model: history int32 [1, length] -> what `ranker` gives, ids and scores."""
+    """Return a model: history int32 [1, length] -> what `ranker` gives, ids and scores.
+
+    Raises:
+        ExportError: there are fp16 tables, which LiteRT does not look up.
+    """
+    if any(tensor.dtype == torch.float16 and tensor.ndim > 1 for tensor in ranker.state_dict().values()):
+        raise ExportError(
+            "LiteRT looks up no fp16 tables", wanted="tables of 32, 8, 4 or 2 bits", fix="choose other --bits"
+        )
     example_1L = torch.full((1, length), 2, dtype=torch.int32)
     with (
         tempfile.TemporaryDirectory() as folder,
