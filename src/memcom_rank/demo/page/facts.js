@@ -12,7 +12,8 @@ export function size(bytes) {
 }
 
 const times = (ratio) => `${Number(ratio.toPrecision(ratio >= 100 ? 3 : 2))}×`;
-const millis = (ms) => `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}\u00a0ms`;
+const GRAIN = 0.1; // ms: the finest step of a browser's clock, by which a small model takes no time at all
+const millis = (ms) => (ms < GRAIN ? `< ${GRAIN}\u00a0ms` : `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}\u00a0ms`);
 
 /** Fill in what the manifest says. */
 export function describe(manifest) {
@@ -96,7 +97,7 @@ export class Clock {
     put("live-ms", millis(median));
     put("fact-ms", millis(median));
     put("fact-ms-note", `median of ${this.all.length}; the last took ${millis(ms)}`);
-    const high = Math.min(Math.max(...this.all), 4 * median); // a bar of full height may stand for more
+    const high = Math.min(Math.max(...this.all, GRAIN), 4 * Math.max(median, GRAIN)); // a bar of full height may stand for more
     document.getElementById("spark").replaceChildren(...this.all.map((value, at) => {
       const bar = document.createElementNS(SVG, "rect");
       const height = Math.min(Math.max((22 * value) / high, 1.5), 22);
