@@ -1,10 +1,11 @@
-"""Bytes and latency of the embedding part on devices: MEmCom against the full table, by format and bits.
+"""Bytes and latency of the embedding part on devices: MEmCom and MergeRare against the full table, by format and bits.
 
     python benchmarks/export_formats.py --output benchmarks/results/export_formats.json
 
 The embedding part takes a history of 128 games -> gives its pooled vector: 500,000 ids, width 64, one thread, one user.
 Every format is measured in its own runtime, in the environment at hand: a format whose packages are not there is left
-as an earlier run wrote it. Latencies compare within one run. Core ML runs only on macOS: bytes alone.
+as an earlier run wrote it. Latencies compare within one run. Core ML runs only on macOS: bytes alone. MergeRare brings
+its own bits, 2 and 4 a value, and is sized so that with its graph it is 64 times smaller than the fp32 full table.
 """
 
 import argparse
@@ -22,12 +23,14 @@ from torch import Tensor, nn
 
 from memcom_rank.contract.errors import ExportError
 from memcom_rank.contract.schemas import PADDING_ID
-from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom
+from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, MergeRare
+from memcom_rank.embeddings.id_map import IdMap
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.models import PoolMatch, Ranker
 
 NUM_IDS, DIM, LENGTH, ROWS = 500_000, 64, 128, 31_250
-BITS = (32, 8, 4)
+CASES = [(name, bits) for bits in (32, 8, 4) for name in ("MEmCom", "Full")] + [("MergeRare", 4)]
+MERGE_RARE_BYTES = 1_970_000  # and a graph: at most 2 MB
 Run = Callable[[np.ndarray], Any]
 
 
@@ -47,11 +50,16 @@ def part(technique: str, bits: int) -> Pooled:
     torch.manual_seed(0)
     if technique == "MEmCom":
         made: CompressedEmbedding = MEmCom(NUM_IDS, DIM, budget_bytes=4 * (ROWS * DIM + 2 * NUM_IDS))
+    elif technique == "MergeRare":
+        made = MergeRare(NUM_IDS, DIM, budget_bytes=MERGE_RARE_BYTES)
     else:
         made = Full(NUM_IDS, DIM)
     if isinstance(made, MEmCom):  # as after training: equal numbers would be stored once
         torch.nn.init.normal_(made.scale.values_N, 1, 0.1)
         torch.nn.init.normal_(made.bias.values_N, 0, 0.1)
+    for row_of in made.modules():
+        if isinstance(row_of, IdMap):
+            row_of.set(torch.randint(row_of.size, (row_of.num_ids,)))
     ranker = Ranker(made, PoolMatch(), game_bias=False).eval()
     return Pooled(DeviceRanker(ranker, bits=bits, k=1).embedding).eval()
 
@@ -59,21 +67,9 @@ def part(technique: str, bits: int) -> Pooled:
 def onnx(module: Pooled) -> tuple[int, Run]:
     import onnxruntime
 
-    from memcom_rank.export.onnx_model import OPSET, bare, quiet
-    from memcom_rank.export.onnx_operators import translations
+    from memcom_rank.export.onnx_model import onnx_model
 
-    with quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            module,
-            (torch.full((1, 3), 2),),
-            dynamic_shapes=({1: torch.export.Dim.DYNAMIC},),
-            custom_translation_table=translations(),
-            opset_version=OPSET,
-            dynamo=True,
-            optimize=False,
-            verbose=False,
-        )
-    data = bare(program.model_proto).SerializeToString()
+    data = onnx_model(module, ["pooled"]).SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -136,19 +132,19 @@ def measure(run: Run, module: Pooled) -> tuple[float, float]:
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """Return one line per format and bits: MEmCom beside the full table."""
+    """Return one line per technique, format and bits, beside the full table of as many bits."""
     lines = [
-        "| format | bits | MEmCom, bytes | ms | full table, bytes | ms | bytes ratio | latency ratio |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| technique | format | bits | bytes | ms | full table, bytes | ms | bytes ratio | latency ratio |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    found = {(row["format"], row["bits"], row["technique"]): row for row in rows}
-    for name, bits in sorted({key[:2] for key in found}, key=lambda key: (key[0], -key[1])):
-        ours, full = found.get((name, bits, "MEmCom")), found.get((name, bits, "Full"))
-        if ours is None or full is None:
+    found = {(row["technique"], row["format"], -row["bits"]): row for row in rows}
+    for (technique, name, bits), ours in sorted(found.items()):
+        full = found.get(("Full", name, bits))
+        if full is None or ours is full:
             continue
         ratio = "not measured" if ours["ms"] is None else f"{ours['ms'] / full['ms']:.2f}"
         lines.append(
-            f"| {name} | {bits} | {ours['bytes']:,} | {_ms(ours)} | {full['bytes']:,} | {_ms(full)} | "
+            f"| {technique} | {name} | {-bits} | {ours['bytes']:,} | {_ms(ours)} | {full['bytes']:,} | {_ms(full)} | "
             f"{full['bytes'] / ours['bytes']:.1f}x | {ratio} |"
         )
     return "\n".join(lines)
@@ -167,22 +163,21 @@ def main() -> None:
     kept = json.loads(args.output.read_text())["rows"] if args.output and args.output.exists() else []
     rows = {(row["format"], row["bits"], row["technique"]): row for row in kept}
     machine = {"machine": platform.machine(), "python": platform.python_version(), "torch": torch.__version__}
-    for bits in BITS:
-        for technique in ("MEmCom", "Full"):
-            module = part(technique, bits)
-            for name in args.formats:
-                try:
-                    size, run = FORMATS[name](module)
-                except ExportError as error:
-                    print(f"{name}, {bits} bits, {technique}: {error}", flush=True)
-                    continue
-                ms, error = (None, None) if run is None else measure(run, module)
-                row = {"format": name, "bits": bits, "technique": technique, "bytes": size, "ms": ms, "error": error}
-                rows[name, bits, technique] = row
-                print(json.dumps(row), flush=True)
-                if args.output:
-                    args.output.write_text(json.dumps({**machine, "rows": list(rows.values())}, indent=1) + "\n")
-                    args.output.with_suffix(".md").write_text(markdown(list(rows.values())) + "\n")
+    for technique, bits in CASES:
+        module = part(technique, bits)
+        for name in args.formats:
+            try:
+                size, run = FORMATS[name](module)
+            except ExportError as error:
+                print(f"{name}, {bits} bits, {technique}: {error}", flush=True)
+                continue
+            ms, error = (None, None) if run is None else measure(run, module)
+            row = {"format": name, "bits": bits, "technique": technique, "bytes": size, "ms": ms, "error": error}
+            rows[name, bits, technique] = row
+            print(json.dumps(row), flush=True)
+            if args.output:
+                args.output.write_text(json.dumps({**machine, "rows": list(rows.values())}, indent=1) + "\n")
+                args.output.with_suffix(".md").write_text(markdown(list(rows.values())) + "\n")
     print(markdown(list(rows.values())))
 
 

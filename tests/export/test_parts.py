@@ -67,11 +67,18 @@ def test_a_packed_map_is_the_map(size, columns):
     id_map = IdMap(37, size, columns)
     id_map.set(codes_VK)
     packed = PackedMap(id_map.codes, size)
-    ids = torch.tensor([[3, 36], [0, 3]])
-    assert torch.equal(packed(ids), id_map(ids))
+    for ids in (torch.tensor([[3, 36], [0, 3]]), torch.arange(37)):
+        assert torch.equal(packed(ids), id_map(ids))
     for own, wanted in zip(packed.split(10, 1), id_map.split(10, 1), strict=True):
         assert torch.equal(own, wanted)
     assert packed.at_rest()["packed"].nbytes == id_map.at_rest()["codes"].nbytes
+
+
+def test_a_lookup_reads_no_more_of_a_map_than_it_is_asked_for():
+    packed = PackedMap(torch.arange(1000)[:, None], 1000)
+    program = torch.export.export(packed, (torch.tensor([[3, 36, 999]]),))
+    made = [node.meta.get("val") for node in program.graph.nodes if node.op == "call_function"]
+    assert max(values.numel() for values in made if values is not None) <= 12
 
 
 @pytest.mark.parametrize("bias", [True, False])

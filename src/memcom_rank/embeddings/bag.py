@@ -52,6 +52,9 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
 
 def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
     """Sum over L vectors that are made from ids [U] -> [U, D], each distinct id's once, times their weights."""
+    if torch.compiler.is_exporting():  # see `distinct`
+        vectors_BLD = vectors(ids_BL.reshape(-1)).view(*ids_BL.shape, -1)
+        return (vectors_BLD * weights_BL[..., None]).sum(1)
     ids_U, places_BL = distinct(ids_BL)
     vectors_UD = vectors(ids_U).to(weights_BL.dtype)  # a network makes them in bf16 under autocast
     return weighted_bag(vectors_UD, places_BL, weights_BL)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from memcom_rank.embeddings.bag import pool_made
 from memcom_rank.embeddings.tables import Table, Tile
 
 
@@ -44,8 +43,14 @@ class StackedRows(Table):
         return found
 
     def bag(self, rows_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        """See the base: each row is made once."""
-        return pool_made(self, rows_BL, weights_BL)
+        """See the base: a bag of each table's own rows, the others' weighing nothing."""
+        bags, start = [], 0
+        for table in self.parts():
+            inside_BL = (rows_BL >= start) & (rows_BL < start + table.num_rows)
+            own_BL = (rows_BL - start).clamp(0, table.num_rows - 1)
+            bags.append(pad(table.bag(own_BL, weights_BL * inside_BL), (0, self.width - table.width)))
+            start += table.num_rows
+        return sum(bags[1:], start=bags[0])
 
     def tiles(self, size: int | list[int], first: int = 0) -> list[Tile]:
         """See the base."""

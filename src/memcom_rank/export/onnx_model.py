@@ -7,22 +7,27 @@ larger, and where a line of the trace came from is left out.
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import onnx
 import onnx_ir
 import onnxscript.optimizer
 import torch
+from torch import nn
 
-from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.onnx_operators import translations
 
 OPSET = 20
 _FOLDED = 16  # numbers
 
 
-def onnx_model(ranker: DeviceRanker) -> onnx.ModelProto:
-    """Return a model: history [batch, length] int64 -> ids [batch, k] int64, scores [batch, k] fp32."""
+def onnx_model(ranker: nn.Module, outputs: Sequence[str] = ("ids", "scores")) -> onnx.ModelProto:
+    """Return a model: history [batch, length] int64 -> ids [batch, k] int64 and scores [batch, k] fp32.
+
+    Args:
+        ranker: a `DeviceRanker`, or for a measurement a part of one.
+        outputs: names of what it gives.
+    """
     free = torch.export.Dim.DYNAMIC
     example_BL = torch.tensor([[2, 0, 0], [2, 1, 0]])
     with quiet(), torch.no_grad():
@@ -30,7 +35,7 @@ def onnx_model(ranker: DeviceRanker) -> onnx.ModelProto:
             ranker.eval(),
             (example_BL,),
             input_names=["history"],
-            output_names=["ids", "scores"],
+            output_names=outputs,
             dynamic_shapes=({0: free, 1: free},),
             custom_translation_table=translations(),
             opset_version=OPSET,

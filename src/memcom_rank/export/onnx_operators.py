@@ -54,7 +54,16 @@ _matmul_nbits = values.Op(
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
     """Return what `torch.onnx.export` takes as its custom translation table."""
     operators = torch.ops.memcom_rank
-    return {operators.packed_rows.default: packed_rows, operators.packed_dots.default: packed_dots}
+    return {
+        operators.packed_rows.default: packed_rows,
+        operators.packed_dots.default: packed_dots,
+        torch.ops.aten.floor_divide.default: floor_divide,
+    }
+
+
+def floor_divide(dividend: Any, divisor: Any) -> Any:
+    """Write `dividend // divisor` of whole numbers from 0 on, as all are that an artifact divides: 1 node, not 9."""
+    return op.Div(dividend, op.CastLike(_ints(divisor), dividend) if isinstance(divisor, int) else divisor)
 
 
 def packed_rows(codes_MB: Any, step_M: Any, rows: Any, bits: int, width: int) -> Any:
