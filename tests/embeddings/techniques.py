@@ -239,9 +239,9 @@ TECHNIQUES = {
             unused=rest_of_merge_rare,
         )
         for mode, make, own in [
-            ("of rows of their own", partial(MergeRare, shared_share=0.3, target_ratio=12), True),
-            ("evaluated", partial(evaluating, MergeRare, shared_share=0.3, target_ratio=12), False),
-            ("merged", partial(merged, shared_share=0.3, target_ratio=12), False),
+            ("of rows of their own", partial(MergeRare, bits=2, shared_share=0.3, target_ratio=12), True),
+            ("evaluated", partial(evaluating, MergeRare, bits=2, shared_share=0.3, target_ratio=12), False),
+            ("merged", partial(merged, bits=2, shared_share=0.3, target_ratio=12), False),
         ]
     },
 }  # fmt: skip

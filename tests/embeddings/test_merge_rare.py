@@ -47,6 +47,13 @@ def test_a_game_counts_as_often_as_it_was_trained_on():
     assert len(made.mass_N) == 61 - popular
 
 
+@pytest.mark.parametrize(("dim", "bits"), [(256, 2), (128, 2), (127, 4), (64, 4)])
+def test_values_of_narrow_rows_get_more_bits(dim, bits):
+    made, chosen = (MergeRare(5000, dim, target_ratio=32, **knobs) for knobs in ({}, {"bits": bits}))
+    assert made.sizes == chosen.sizes
+    assert made.table.tables[0].bits == bits
+
+
 @pytest.mark.parametrize("knobs", [{"shared_share": 0}, {"shared_share": 1}, {"merge_at": -0.1}, {"merge_at": 1.1}])
 def test_shares_out_of_range_are_refused(knobs):
     with pytest.raises(ConfigError, match="shared_share is"):
@@ -54,5 +61,5 @@ def test_shares_out_of_range_are_refused(knobs):
 
 
 def test_a_budget_below_a_row_of_each_kind_is_refused():
-    with pytest.raises(BudgetError, match="MergeRare with bits: 2 cannot fit"):
+    with pytest.raises(BudgetError, match="MergeRare with bits: 4 cannot fit"):
         MergeRare(5000, 64, budget_bytes=60)

@@ -22,6 +22,7 @@ from memcom_rank.embeddings.own_rows import OwnRows
 from memcom_rank.embeddings.stacked_rows import StackedRows
 
 _SHARED_BITS = 4
+_WIDE = 128  # values: narrower rows have more to lose from few bits
 _MASS = 0.75  # a game counts as often as it was trained on, to this power
 
 
@@ -35,7 +36,7 @@ class MergeRare(OwnRows):
     Args:
         num_ids: size of the vocabulary.
         dim: width of a vector.
-        bits: 1, 2, 3, 4 or 8 per value of the popular ids.
+        bits: 1, 2, 3, 4 or 8 per value of the popular ids; None takes 2, and 4 where `dim` is below 128.
         shared_share: of the bytes, for shared rows; above 0 and below 1.
         merge_at: share of the training's steps after which rare rows merge, at the next validation or end of an epoch;
             from 0 to 1.
@@ -52,7 +53,7 @@ class MergeRare(OwnRows):
         num_ids: int,
         dim: int,
         *,
-        bits: int = 2,
+        bits: int | None = None,
         shared_share: float = 0.1,
         merge_at: float = 0.5,
         target_ratio: float | None = None,
@@ -66,6 +67,8 @@ class MergeRare(OwnRows):
                 fix="try 0.1 and 0.5",
             )
         self.merge_at = merge_at
+        if bits is None:
+            bits = 2 if dim >= _WIDE else 4
         own_bytes, shared_bytes = LowBitRows.bytes_of(1, dim, bits), LowBitRows.bytes_of(1, dim, _SHARED_BITS)
 
         def parts(size: int) -> tuple[int, int]:
