@@ -123,11 +123,11 @@ def test_without_implicit_the_others_run_and_it_says_so(tmp_path, monkeypatch, c
     assert sorted(path.name for path in folder.iterdir()) == ["ease", "popularity"]
     for name in ("item_knn", "ials", "bpr"):
         assert f"{name:<12}skipped: the package 'implicit'" in out
-    assert "pip install 'memcom-rank[baselines]'" in out
+    assert "pip install -e '.[baselines]'" in out
     (tmp_path / "other").mkdir()
     status, folder = baselines(tmp_path / "other", "--data.path", dataset, "--only", "ials")
     assert (status, folder) == (1, None)  # asked for by name: an error, and no empty folder
-    assert "pip install 'memcom-rank[baselines]'" in capsys.readouterr().err
+    assert "pip install -e '.[baselines]'" in capsys.readouterr().err
 
 
 def test_a_catalogue_too_large_for_ease_is_skipped(tmp_path, monkeypatch, capsys):

@@ -119,7 +119,7 @@ def test_other_settings_are_refused(tiny, tmp_path, fake, capsys):
 def test_without_matplotlib_nothing_begins(tiny, tmp_path, fake, capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert compare(tmp_path, *asked(tiny)) == 1
-    assert "pip install 'memcom-rank[plot]'" in capsys.readouterr().err
+    assert "pip install -e '.[plot]'" in capsys.readouterr().err
     assert not fake.started
     assert not (tmp_path / "out").exists()
 

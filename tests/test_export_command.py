@@ -98,10 +98,17 @@ def test_without_its_packages_it_says_what_to_install(fitted, tmp_path, capsys, 
     monkeypatch.delitem(sys.modules, "memcom_rank.export_command", raising=False)
     monkeypatch.setitem(sys.modules, "memcom_rank.export.card", None)
     assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "b") == 1
-    assert "pip install 'memcom-rank[export]'" in capsys.readouterr().err
+    assert "pip install -e '.[export]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--bits", "3"], ["--k", "0"], ["--format", "zip"]])
 def test_argparse_refuses_what_there_is_not(words, tmp_path):
     with pytest.raises(SystemExit):
         export("--ckpt_path", tmp_path, "--output", tmp_path / "b", *words)
+
+
+def test_a_file_where_the_folder_should_be_is_named_before_anything_is_measured(fitted, tmp_path, capsys):
+    (tmp_path / "notes").write_text("mine")
+    assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "notes" / "deep" / "bundle") == 1
+    assert f"'{tmp_path / 'notes'}' is a file" in capsys.readouterr().err
+    assert (tmp_path / "notes").read_text() == "mine"

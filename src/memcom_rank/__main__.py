@@ -27,7 +27,7 @@ examples:
   python -m memcom_rank baselines --data.path data/steam --only item_knn ials
   python -m memcom_rank baselines --data.path data/steam --metric ndcg@20 --seed 1
 
-item_knn, ials and bpr need the package implicit: pip install 'memcom-rank[baselines]'
+item_knn, ials and bpr need the package implicit: pip install -e '.[baselines]'
 """
 _EXPORT_EXAMPLES = """\
 examples:
@@ -35,7 +35,7 @@ examples:
   python -m memcom_rank export --ckpt_path best --output bundle/ --bits 8 --data.path data/steam --k 20
 
 What was trained in few bits (embedding/low_bit.yaml, ...) stays as it was trained, whatever --bits says. The packages
-needed, by format: pip install 'memcom-rank[export]' (onnx), [executorch], [litert] or [coreml]
+needed, by format: pip install -e '.[export]' (onnx), [executorch], [litert] or [coreml]
 """
 _RANK_EXAMPLES = """\
 examples:
@@ -68,7 +68,7 @@ tried again. After each cell these are written anew in the output folder:
   results.md        mean and deviation over seeds, difference to full with a paired 95% interval, sizes, costs
   results.parquet   a row per cell
   pareto.png, .svg  the metric against embedding bytes
-The plot needs the package matplotlib: pip install 'memcom-rank[plot]'. Copy configs/compare.yaml for one of your own.
+The plot needs the package matplotlib: pip install -e '.[plot]'. Copy configs/compare.yaml for one of your own.
 """
 
 
@@ -117,7 +117,7 @@ def _export(arguments: argparse.Namespace) -> tuple[str, int]:
         raise ConfigError(
             f"the package {error.name} is not installed",
             wanted="onnx, onnxscript, onnxruntime and huggingface_hub",
-            fix="pip install 'memcom-rank[export]'",
+            fix="pip install -e '.[export]'",
         ) from error
     path = getattr(arguments, "data.path")
     words = {"bits": arguments.bits, "k": arguments.k, "data_path": path, "runs": RUNS}

@@ -79,6 +79,9 @@ def export(
     """
     if output.exists():
         raise BundleError(f"'{output}' already exists", wanted="a new folder", fix="choose another --output")
+    nearest = next(parent for parent in output.absolute().parents if parent.exists())
+    if not nearest.is_dir():  # said now: minutes of measuring come first
+        raise BundleError(f"'{nearest}' is a file", wanted="a folder to write in", fix="choose another --output")
     path = find_checkpoint(ckpt, command="export", runs=runs)
     kind = format_of(format, max_history)
     trained = _load(path, data_path)

@@ -20,7 +20,7 @@ def test_without_its_packages_it_says_what_to_install(name, monkeypatch):
     monkeypatch.setitem(sys.modules, f"memcom_rank.export.{name}_format", None)
     with pytest.raises(ConfigError) as caught:
         format_of(name)
-    assert caught.value.fix == f"pip install 'memcom-rank[{EXTRAS[name]}]'"
+    assert caught.value.fix == f"pip install -e '.[{EXTRAS[name]}]'"
 
 
 def test_all_numbers_are_of_one_part():

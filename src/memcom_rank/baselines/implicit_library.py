@@ -32,7 +32,7 @@ def library(module: str) -> Iterator[Any]:
         raise ConfigError(
             f"the package 'implicit' cannot be imported: {error}",
             wanted="it, for the baselines item_knn, ials and bpr",
-            fix="pip install 'memcom-rank[baselines]'",
+            fix="pip install -e '.[baselines]'",
         ) from error
     with limits(1, "blas"):
         yield found

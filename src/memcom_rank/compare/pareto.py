@@ -62,7 +62,7 @@ def check_plots() -> None:
         raise ConfigError(
             "matplotlib is not installed",
             wanted="the package that draws the comparison",
-            fix="pip install 'memcom-rank[plot]', in a checkout: pip install -e '.[plot]'",
+            fix="pip install -e '.[plot]'",
         )
 
 

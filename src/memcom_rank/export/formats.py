@@ -104,7 +104,7 @@ def format_of(name: str, max_history: int | None = None) -> Format:
         raise ConfigError(
             f"--format {name} cannot be made: {error}",
             wanted=f"the packages of the extra '{EXTRAS[name]}'",
-            fix=f"pip install 'memcom-rank[{EXTRAS[name]}]'",
+            fix=f"pip install -e '.[{EXTRAS[name]}]'",
         ) from error
     return cast(Format, module.FORMAT(max_history))
 
