@@ -29,7 +29,7 @@ TRAINING += ["--data.num_negatives", str(CANDIDATES), "--data.num_graded", "0", 
 TRAINING += ["--trainer.max_epochs", "20", "--trainer.check_val_every_n_epoch", "10"]
 
 
-def compared(work: Path, games: int, users: int, ratio: float) -> dict[str, Any]:
+def compared(work: Path, games: int, users: int, ratio: float, flags: Sequence[str]) -> dict[str, Any]:
     """Compare in one world, and return its point of the curve."""
     place = work / f"{games}-games-{users}-users"
     place.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def compared(work: Path, games: int, users: int, ratio: float) -> dict[str, Any]
         "techniques": [TECHNIQUE],
         "ratios": [ratio],
         "seeds": [1],
-        "flags": TRAINING,
+        "flags": [*TRAINING, *flags],
         "metric": METRIC,
         "processes": 1,
         "output": str(place / "compare"),
@@ -87,16 +87,20 @@ def markdown(points: Sequence[dict[str, Any]], ratio: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="Flags it does not know are passed to every fit, e.g. --trainer.max_epochs 1.",
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder of worlds and runs, kept between calls")
     parser.add_argument("--games", type=int, nargs="+", default=[2_000, 10_000, 50_000, 200_000, 500_000])
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--ratio", type=float, default=32.0)
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "vocabulary_curve.json")
-    args = parser.parse_args()
+    args, flags = parser.parse_known_args()
     points = []
     for games in args.games:
-        points.append(compared(args.work.resolve(), games, args.users, args.ratio))
+        points.append(compared(args.work.resolve(), games, args.users, args.ratio, flags))
         args.output.write_text(
             json.dumps({"users": args.users, "ratio": args.ratio, "points": points}, indent=1) + "\n"
         )
