@@ -216,14 +216,20 @@ class PackedMap(Stored):
         count = self.num_ids * self.columns
         groups = -(-count // 8)
         bytes_GB = pad(self.packed, (0, groups * self.bits - len(self.packed))).view(groups, self.bits).int()
-        starts = [place * self.bits for place in range(8)]
-        window_G8 = torch.zeros((), dtype=torch.int32)
+        codes_G8 = torch.zeros((), dtype=torch.int32)
         for byte in range(-(-(7 + self.bits) // 8)):  # the bytes that a number may touch
-            places = torch.tensor([min(start // 8 + byte, self.bits - 1) for start in starts])
-            window_G8 = window_G8 + (bytes_GB[:, places].long() << 8 * byte)
-        shift = torch.tensor([1 << start % 8 for start in starts])
-        codes_G8 = window_G8 // shift % (1 << self.bits)
-        return codes_G8.int().flatten()[:count].view(self.num_ids, self.columns)
+            firsts = [place * self.bits for place in range(8)]
+            at = torch.tensor([min(first // 8 + byte, self.bits - 1) for first in firsts])
+            begins = [
+                8 * byte - first % 8 for first in firsts
+            ]  # of the number's bits, the one that the byte's first is
+            # not shifts, which some converters have not, and nothing above 32 bits, as others have no more
+            keep_8, drop_8, lift_8 = (
+                torch.tensor([1 << max(power, 0) for power in powers], dtype=torch.int32)
+                for powers in ([min(8, self.bits - one) for one in begins], [-one for one in begins], begins)
+            )
+            codes_G8 = codes_G8 + bytes_GB[:, at] % keep_8 // drop_8 * lift_8
+        return codes_G8.flatten()[:count].view(self.num_ids, self.columns)
 
 
 @final

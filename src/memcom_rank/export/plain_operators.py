@@ -1,8 +1,8 @@
 """Export room (floor 4): a ranker in operations that every converter knows. Takes what a device runs -> gives a trace.
 
 For LiteRT and Core ML, which have no shifts of bytes, no unsigned ones, or neither: packed bytes are signed, the code
-less 128, and are taken apart as floats, exactly. Products with a table first look up all its rows by numbers that come
-from the query: a converter folds what it can compute, and would write the table as fp32.
+less 128, and are taken apart as floats, exactly. What is packed is unpacked by numbers that come from the history
+(`_unfolded`): a converter folds what it can compute, and would write tables, maps and numbers per id as fp32.
 """
 
 import copy
@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from memcom_rank.export.packing import PLANES, level_offset, plane_bytes
-from memcom_rank.export.parts import PackedRows, PackedScalars
+from memcom_rank.export.parts import PackedMap, PackedRows, PackedScalars
+
+_READS = (
+    torch.ops.aten.linear.default,
+    torch.ops.aten.index_select.default,
+    torch.ops.aten._assert_tensor_metadata.default,
+)
+
+_ROUND = 256
 
 
 class Plain(nn.Module):
@@ -36,6 +44,8 @@ class Plain(nn.Module):
             if isinstance(part, PackedScalars):
                 part.least_K = part.least_K + 128 * part.step_K.float()
                 part.codes_N, part.step_K = _signed(part.codes_N), part.step_K.float()
+            if isinstance(part, PackedMap):  # it takes what remains of a byte: of a signed one, that is the same
+                part.packed = part.packed.view(torch.int8)
 
     def forward(self, history_1L: Tensor) -> Any:
         """Return what the ranker returns."""
@@ -54,6 +64,7 @@ def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgra
         aten.repeat.default: repeat,
         aten.constant_pad_nd.default: constant_pad,
         aten.clamp.default: clamp,
+        aten.floor_divide.default: quotient,
         aten.__and__.Tensor: aten.logical_and.default,
         aten.bitwise_and.Tensor: aten.logical_and.default,
     }
@@ -71,7 +82,51 @@ def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgra
         ):  # which Core ML has not, and which is folded to a copy
             node.replace_all_uses_with(node.args[0])
             program.graph.erase_node(node)
+    _unfolded(program)
     return program
+
+
+def _unfolded(program: torch.export.ExportedProgram) -> None:
+    """Make what is computed of stored numbers alone depend on the history, by adding 0 of it to the rows that are read.
+
+    A table that `linear` multiplies by, or that is looked up, is left as it lies.
+    """
+    aten, graph = torch.ops.aten, program.graph
+    inputs = {node.name: node for node in graph.nodes if node.op == "placeholder"}
+    history = inputs[program.graph_signature.user_inputs[0]]
+    wholes = [inputs[name] for name in program.graph_signature.inputs_to_buffers if inputs[name].meta["val"].ndim]
+    counts = [node for node in graph.nodes if node.target is aten.arange.start_step]
+
+    def add(target: Any, *args: Any, **options: Any) -> torch.fx.Node:
+        node: torch.fx.Node = graph.call_function(target, args, options)
+        with history.meta["val"].fake_mode:
+            values = [arg.meta["val"] if isinstance(arg, torch.fx.Node) else arg for arg in args]
+            node.meta["val"] = target(*values, **options)
+        return node
+
+    def count(first: int, end: int, dtype: torch.dtype) -> torch.fx.Node:
+        """Count from `first` to below `end`, as rounds of 256: a list of all numbers would be in the file."""
+        rounds, length = -(-(end - first) // _ROUND), min(end - first, _ROUND)
+        starts_R = add(aten.add.Tensor, add(aten.arange.start_step, 0, rounds, dtype=torch.int32), nothing_1)
+        starts_R1 = add(aten.view.default, add(aten.mul.Tensor, starts_R, _ROUND), [rounds, 1])
+        within_1T = add(aten.view.default, add(aten.arange.start_step, first, first + length, dtype=torch.int32), [1, -1])
+        numbers_N = add(aten.view.default, add(aten.add.Tensor, starts_R1, within_1T), [-1])
+        return add(aten._to_copy.default, add(aten.slice.Tensor, numbers_N, 0, 0, end - first), dtype=dtype)
+
+    with graph.inserting_before(next(node for node in graph.nodes if node.op != "placeholder")):
+        first_1 = add(aten.view.default, add(aten.slice.Tensor, history, 1, 0, 1), [1])
+        nothing_1 = add(aten.mul.Tensor, add(aten._to_copy.default, first_1, dtype=torch.float32), 0.0)
+        nothing_1 = add(aten._to_copy.default, nothing_1, dtype=torch.int32)
+        for whole in wholes:
+            readers = [node for node in whole.users if node.target not in _READS]
+            if readers:
+                numbers_N = count(0, whole.meta["val"].shape[0], torch.int32)
+                read = add(aten.index_select.default, whole, 0, numbers_N)
+                for node in readers:
+                    node.replace_input_with(whole, read)
+        for known in counts:
+            known.replace_all_uses_with(count(*known.args, known.meta["val"].dtype))
+            graph.erase_node(known)
 
 
 def packed_rows(codes_MB: Tensor, step_M: Tensor, rows: Tensor, bits: int, width: int) -> Tensor:
@@ -95,10 +150,8 @@ def packed_rows(codes_MB: Tensor, step_M: Tensor, rows: Tensor, bits: int, width
 
 def packed_dots(codes_MB: Tensor, step_M: Tensor, queries_BW: Tensor, bits: int) -> Tensor:
     """Say `operators.packed_dots`, of signed bytes."""
-    nothing_1 = (queries_BW.reshape(-1)[:1] * 0).int()
-    rows_M = torch.arange(codes_MB.shape[0], dtype=torch.int32) + nothing_1
-    width = queries_BW.shape[1]
-    return linear(queries_BW, packed_rows(codes_MB, step_M, rows_M, bits, width))
+    rows_M = torch.arange(codes_MB.shape[0], dtype=torch.int32)
+    return linear(queries_BW, packed_rows(codes_MB, step_M, rows_M, bits, queries_BW.shape[1]))
 
 
 def split(values: Tensor, sizes: Sequence[int], dim: int = 0) -> list[Tensor]:
@@ -124,6 +177,15 @@ def clamp(values: Tensor, least: float | None = None, most: float | None = None)
     if most is not None:
         values = torch.where(values > most, torch.full_like(values, most), values)
     return values
+
+
+def quotient(values: Tensor, divisor: Tensor | int) -> Tensor:
+    """Say `values // divisor`, whole, divisor above 0, below 2^22: Core ML makes floats of it, and of them no indices.
+
+    What is divided is a multiple, so that a quotient which is off by its last bits is made whole again.
+    """
+    whole = torch.floor((values - values % divisor) / divisor + 0.5)
+    return whole.to(values.dtype)
 
 
 def constant_pad(values: Tensor, widths: Sequence[int], value: float = 0) -> Tensor:
