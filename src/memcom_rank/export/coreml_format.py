@@ -10,6 +10,7 @@ from typing import final
 import torch
 
 from memcom_rank.contract.errors import ExportError
+from memcom_rank.embeddings.hashing import PRIME
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.formats import Format, Made, Probe, held_by_part
 from memcom_rank.export.plain_operators import Plain, plain_program
@@ -40,7 +41,8 @@ those of an ONNX bundle of the same run before you ship it."""
         """See the base."""
         assert self.max_history is not None
         model, sizes = coreml_model(ranker, self.max_history, ["ids", "scores"]), held_by_part(Plain(ranker).ranker)
-        return Made(model, {**sizes, "graph": len(model) - sum(sizes.values())})
+        held = sum(sizes.values())  # with steps in fp32, see `Plain`
+        return Made(model, {**sizes, "graph": len(model) - held}, held)
 
     def open(self, folder: Path) -> None:
         """See the base: nothing runs it here."""
@@ -54,11 +56,17 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
     """Return a zipped package: history int32 [1, length] -> what `ranker` gives, named `outputs`.
 
     Raises:
-        ExportError: coremltools does not convert it.
+        ExportError: it hashes, which Core ML's whole numbers are too short for, or coremltools does not convert it.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = plain_program(ranker, length)
+        if any(PRIME in node.args for node in program.graph.nodes):
+            raise ExportError(
+                "Core ML has whole numbers of 32 bits, and this model's hash of a game takes 62",
+                wanted="a technique without polynomial hashes (docs/export.md)",
+                fix="--format litert or executorch, or train MEmCom or MergeRare",
+            )
         try:
             made = coremltools.convert(
                 program,
@@ -70,8 +78,8 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
         except (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError) as error:
             raise ExportError(
                 f"coremltools does not convert this model: {next(iter(str(error).splitlines()), type(error).__name__)}",
-                wanted="a table of its own for each game, or shared rows at 32 bits (docs/export.md)",
-                fix="--format onnx, or --bits 32",
+                wanted="the versions of torch and coremltools that pyproject.toml names",
+                fix="install them, or choose another --format",
             ) from error
         package = Path(folder) / "model.mlpackage"
         made.save(str(package))

@@ -109,7 +109,9 @@ def _unfolded(program: torch.export.ExportedProgram) -> None:
         rounds, length = -(-(end - first) // _ROUND), min(end - first, _ROUND)
         starts_R = add(aten.add.Tensor, add(aten.arange.start_step, 0, rounds, dtype=torch.int32), nothing_1)
         starts_R1 = add(aten.view.default, add(aten.mul.Tensor, starts_R, _ROUND), [rounds, 1])
-        within_1T = add(aten.view.default, add(aten.arange.start_step, first, first + length, dtype=torch.int32), [1, -1])
+        within_1T = add(
+            aten.view.default, add(aten.arange.start_step, first, first + length, dtype=torch.int32), [1, -1]
+        )
         numbers_N = add(aten.view.default, add(aten.add.Tensor, starts_R1, within_1T), [-1])
         return add(aten._to_copy.default, add(aten.slice.Tensor, numbers_N, 0, 0, end - first), dtype=dtype)
 
@@ -125,7 +127,8 @@ def _unfolded(program: torch.export.ExportedProgram) -> None:
                 for node in readers:
                     node.replace_input_with(whole, read)
         for known in counts:
-            known.replace_all_uses_with(count(*known.args, known.meta["val"].dtype))
+            dtype = known.meta["val"].dtype if known.meta["val"].dtype is torch.int64 else torch.int32
+            known.replace_all_uses_with(count(*known.args, dtype))
             graph.erase_node(known)
 
 
