@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from memcom_rank.contract.errors import ExportError
-from memcom_rank.embeddings import Full, LearnedHash, Mec, MEmCom
+from memcom_rank.embeddings import Full, LearnedHash, MEmCom
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.models import LogSumExpMatch, MixtureMatch, PoolMatch
 from tests.embeddings.techniques import TECHNIQUES
@@ -43,7 +43,7 @@ def check(embedding, bits, match=None):
         check_equal(program.run(history_1L), wanted)
 
 
-@pytest.mark.parametrize(("name", "bits", "match"), [one for one in COVER if not one[0].startswith(HASHED)])
+@pytest.mark.parametrize(("name", "bits", "match"), [one for one in COVER if not one[0].startswith((*HASHED, "Mec"))])
 def test_techniques_rank_as_in_torch(name, bits, match):
     torch.manual_seed(1)
     check(TECHNIQUES[name].make(NUM_IDS, DIM), bits, match())
@@ -52,6 +52,11 @@ def test_techniques_rank_as_in_torch(name, bits, match):
 @pytest.mark.parametrize("bits", [32, 16, 8, 4, 2])
 def test_shared_rows_of_all_bits(bits):
     check(MEmCom(NUM_IDS, DIM, target_ratio=2), bits, PoolMatch())
+
+
+def test_codes_of_pieces():
+    torch.manual_seed(1)
+    check(TECHNIQUES["Mec"].make(NUM_IDS, DIM), 8, PoolMatch())
 
 
 @pytest.mark.parametrize("match", [LogSumExpMatch(match_dim=3), MixtureMatch()])
@@ -65,9 +70,7 @@ def test_hashes_of_more_than_32_bits_are_a_named_error(name):
         made(TECHNIQUES[name].make(NUM_IDS, DIM), 8, PoolMatch())
 
 
-@pytest.mark.parametrize(
-    ("technique", "bits"), [(Full, 32), (Full, 8), (Full, 4), (MEmCom, 8), (LearnedHash, 8), (Mec, 4)]
-)
+@pytest.mark.parametrize(("technique", "bits"), [(Full, 32), (Full, 8), (Full, 4), (MEmCom, 8), (LearnedHash, 8)])
 def test_a_package_holds_each_number_once(technique, bits, tmp_path):
     size = {} if technique is Full else {"target_ratio": 8}
     package, device = made(technique(20_000, 64, **size), bits, PoolMatch())
@@ -79,6 +82,11 @@ def test_a_package_holds_each_number_once(technique, bits, tmp_path):
     beside = [numbers for numbers in Package(package.data).numbers.values() if numbers.shape not in stored]
     assert all(numbers.size <= 256 or not numbers.any() for numbers in beside)  # zeros: what `linear` adds
     assert formats.FORMAT().open(tmp_path) is None
+
+
+def test_codes_of_pieces_in_narrow_comparisons_are_a_named_error():
+    with pytest.raises(ExportError, match="coremltools does not convert this model"):
+        made(TECHNIQUES["Mec"].make(NUM_IDS, DIM), 8, LogSumExpMatch(match_dim=3))
 
 
 def test_what_coremltools_refuses_is_a_named_error(monkeypatch):

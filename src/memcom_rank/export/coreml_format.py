@@ -78,8 +78,8 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
         except (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError) as error:
             raise ExportError(
                 f"coremltools does not convert this model: {next(iter(str(error).splitlines()), type(error).__name__)}",
-                wanted="the versions of torch and coremltools that pyproject.toml names",
-                fix="install them, or choose another --format",
+                wanted="a technique and a matcher that docs/export.md says it converts",
+                fix="--format onnx, executorch or litert",
             ) from error
         package = Path(folder) / "model.mlpackage"
         made.save(str(package))
