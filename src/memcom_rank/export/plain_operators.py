@@ -128,7 +128,8 @@ def _unfolded(program: torch.export.ExportedProgram) -> None:
                     node.replace_input_with(whole, read)
         for known in counts:
             dtype = known.meta["val"].dtype if known.meta["val"].dtype is torch.int64 else torch.int32
-            known.replace_all_uses_with(count(*known.args, dtype))
+            ends: Any = known.args
+            known.replace_all_uses_with(count(ends[0], ends[1], dtype))
             graph.erase_node(known)
 
 
