@@ -66,7 +66,7 @@ def test_every_matcher(match):
 
 @pytest.mark.parametrize("name", [name for name in TECHNIQUES if name.startswith(HASHED)])
 def test_hashes_of_more_than_32_bits_are_a_named_error(name):
-    with pytest.raises(ExportError, match="whole numbers of 32 bits"):
+    with pytest.raises(ExportError, match="whole numbers of 62 bits"):
         made(TECHNIQUES[name].make(NUM_IDS, DIM), 8, PoolMatch())
 
 

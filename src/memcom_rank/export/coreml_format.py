@@ -10,7 +10,6 @@ from typing import final
 import torch
 
 from memcom_rank.contract.errors import ExportError
-from memcom_rank.embeddings.hashing import PRIME
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.formats import Format, Made, Probe, held_by_part
 from memcom_rank.export.plain_operators import Plain, plain_program
@@ -61,12 +60,6 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = plain_program(ranker, length)
-        if any(PRIME in node.args for node in program.graph.nodes):
-            raise ExportError(
-                "Core ML has whole numbers of 32 bits, and this model's hash of a game takes 62",
-                wanted="a technique without polynomial hashes (docs/export.md)",
-                fix="--format litert or executorch, or train MEmCom or MergeRare",
-            )
         try:
             made = coremltools.convert(
                 program,
@@ -79,7 +72,7 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
             raise ExportError(
                 f"coremltools does not convert this model: {next(iter(str(error).splitlines()), type(error).__name__)}",
                 wanted="a technique and a matcher that docs/export.md says it converts",
-                fix="--format onnx, executorch or litert",
+                fix="--format onnx or executorch",
             ) from error
         package = Path(folder) / "model.mlpackage"
         made.save(str(package))
