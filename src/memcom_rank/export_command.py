@@ -95,7 +95,7 @@ def export(
         )
     device = DeviceRanker(scorer, bits=bits, k=min(k or _MOST_GAMES, num_games))
     made = kind.make(device)
-    check_bytes(made.sizes, sum(tensor.nbytes for tensor in device.state_dict().values()), kind.graph_bytes)
+    check_bytes(made.sizes, made.held, kind.graph_bytes)
     fields = {
         "runtime": kind.runtime,
         "model": kind.file,

@@ -1,4 +1,7 @@
-"""Conformance: techniques, at full precision and in few bits, rank in ExecuTorch as they do in torch."""
+"""Conformance: every technique, at full precision or in few bits, ranks in ExecuTorch as it does in torch.
+
+Each technique with bits and a matcher in turn (`cover.py`): all combinations would take minutes.
+"""
 
 import pytest
 import torch
@@ -10,12 +13,10 @@ from memcom_rank.export.executorch_model import executorch_model
 from memcom_rank.export.formats import held_by_part
 from memcom_rank.models import MixtureMatch, PoolMatch
 from tests.embeddings.techniques import TECHNIQUES
+from tests.export.cover import COVER
 from tests.export.rankers import DIM, NUM_IDS, check_equal, histories, ranker
 
 pytestmark = pytest.mark.slow  # a trace takes seconds
-
-# the ones that use parts or operations that no other does: all others are made of the same
-SOME = ["HashEmbedding", "MergeRare merged", "LowRank", "MixedDim", "MixedPrecision", "Mec", "ResidualCodes"]
 
 
 def check(embedding, bits, match=None):
@@ -29,10 +30,10 @@ def check(embedding, bits, match=None):
             check_equal([tensor.numpy() for tensor in method.execute([history_L[None].contiguous()])], wanted)
 
 
-@pytest.mark.parametrize("name", SOME)
-def test_techniques_rank_as_in_torch(name):
+@pytest.mark.parametrize(("name", "bits", "match"), COVER)
+def test_every_technique_ranks_as_in_torch(name, bits, match):
     torch.manual_seed(1)
-    check(TECHNIQUES[name].make(NUM_IDS, DIM), 4)
+    check(TECHNIQUES[name].make(NUM_IDS, DIM), bits, match())
 
 
 @pytest.mark.parametrize("bits", [32, 16, 8, 4, 2])

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from memcom_rank.contract.errors import ExportError
-from memcom_rank.embeddings import Full, MEmCom
+from memcom_rank.embeddings import Full, LearnedHash, MEmCom
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.models import LogSumExpMatch, PoolMatch
 from memcom_rank.runtime import write_bundle
+from tests.embeddings.techniques import TECHNIQUES
 from tests.export.rankers import DIM, NUM_IDS, check_equal, ranker
 from tests.runtime.bundles import FIELDS, pack_games
 
@@ -18,7 +19,18 @@ formats = pytest.importorskip("memcom_rank.export.litert_format", reason="make t
 @pytest.mark.slow
 @pytest.mark.parametrize(("bits", "match"), [(32, PoolMatch()), (8, LogSumExpMatch(match_dim=3)), (4, PoolMatch())])
 def test_a_bundle_of_it_ranks_as_torch_does(bits, match, tmp_path):
-    device = DeviceRanker(ranker(MEmCom(NUM_IDS, DIM, target_ratio=2), match), bits=bits, k=9)
+    check(MEmCom(NUM_IDS, DIM, target_ratio=2), bits, match, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "bits"), [("MergeRare merged", 2), ("QuotientRemainder add", 8), ("Mec", 8)])
+def test_maps_quotients_and_hashes(name, bits, tmp_path):
+    torch.manual_seed(1)
+    check(TECHNIQUES[name].make(NUM_IDS, DIM), bits, PoolMatch(), tmp_path)
+
+
+def check(embedding, bits, match, tmp_path):
+    device = DeviceRanker(ranker(embedding, match), bits=bits, k=9)
     kind = formats.FORMAT(6)
     made = kind.make(device)
     fields = {**FIELDS, "runtime": kind.runtime, "model": kind.file, "max_history": 6, "num_games": NUM_IDS - 2, "k": 9}
@@ -33,11 +45,20 @@ def test_a_bundle_of_it_ranks_as_torch_does(bits, match, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bits", [32, 8, 4])
-def test_each_number_is_in_the_file_once(bits):
-    made = formats.FORMAT(6).make(DeviceRanker(ranker(Full(20_000, 64), PoolMatch()), bits=bits, k=9))
+@pytest.mark.parametrize(("technique", "bits"), [(Full, 32), (Full, 8), (Full, 4), (MEmCom, 8), (LearnedHash, 8)])
+def test_each_number_is_in_the_file_once(technique, bits):
+    size = {} if technique is Full else {"target_ratio": 8}
+    device = DeviceRanker(ranker(technique(20_000, 64, **size), PoolMatch()), bits=bits, k=9)
+    made = formats.FORMAT(6).make(device)
     held = sum(size for name, size in made.sizes.items() if name != "graph")
     assert held < len(made.data) < held + formats.FORMAT.graph_bytes
+
+
+@pytest.mark.slow
+def test_hashes_of_more_than_32_bits_are_a_named_error():
+    device = DeviceRanker(ranker(TECHNIQUES["DoubleHash add"].make(NUM_IDS, DIM), PoolMatch()), bits=4, k=9)
+    with pytest.raises(ExportError, match="whole numbers of 62 bits"):
+        formats.FORMAT(6).make(device)
 
 
 def test_fp16_is_a_named_error():

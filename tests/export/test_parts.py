@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from memcom_rank.embeddings.id_map import IdMap
 from memcom_rank.embeddings.tables import Rows, Scalars
-from memcom_rank.export.parts import DeviceLinear, PackedMap, PackedRows, PackedScalars, PlainRows, PlainScalars
+from memcom_rank.export.parts import DeviceLinear, PackedRows, PackedScalars, PlainRows, PlainScalars
 from memcom_rank.export.quantiser import BLOCK, quantise_rows, quantise_scalars
 
 ROWS, WIDTH = 9, 6
@@ -58,27 +57,6 @@ def test_numbers_are_used_as_floats(part):
     torch.testing.assert_close(part(ids), scalars(ids))
     for own, wanted in zip(part.split(50, 1), scalars.split(50, 1), strict=True):
         torch.testing.assert_close(own, wanted)
-
-
-@pytest.mark.parametrize(("size", "columns"), [(2, 1), (7, 3), (256, 2), (1000, 1), (70_000, 2), (2**25, 1)])
-def test_a_packed_map_is_the_map(size, columns):
-    codes_VK = torch.randint(0, size, (37, columns))
-    codes_VK[0], codes_VK[-1] = size - 1, 0
-    id_map = IdMap(37, size, columns)
-    id_map.set(codes_VK)
-    packed = PackedMap(id_map.codes, size)
-    for ids in (torch.tensor([[3, 36], [0, 3]]), torch.arange(37)):
-        assert torch.equal(packed(ids), id_map(ids))
-    for own, wanted in zip(packed.split(10, 1), id_map.split(10, 1), strict=True):
-        assert torch.equal(own, wanted)
-    assert packed.at_rest()["packed"].nbytes == id_map.at_rest()["codes"].nbytes
-
-
-def test_a_lookup_reads_no_more_of_a_map_than_it_is_asked_for():
-    packed = PackedMap(torch.arange(1000)[:, None], 1000)
-    program = torch.export.export(packed, (torch.tensor([[3, 36, 999]]),))
-    made = [node.meta.get("val") for node in program.graph.nodes if node.op == "call_function"]
-    assert max(values.numel() for values in made if values is not None) <= 12
 
 
 @pytest.mark.parametrize("bias", [True, False])

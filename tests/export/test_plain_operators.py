@@ -51,3 +51,11 @@ def test_a_trace_ranks_as_the_ranker_with_histories_that_are_padded(bits):
         found = plain.plain_program(device, 6).module()(history_1L.int())
         wanted = device(history_1L[:, :4])
     check_equal([tensor.numpy() for tensor in found], [tensor.numpy() for tensor in wanted])
+
+
+@pytest.mark.parametrize("divisor", [1, 3, 64, 1000])
+def test_quotients_are_whole(divisor):
+    values = torch.tensor([-7, -1, 0, 1, 63, 64, 2**22 - 1], dtype=torch.int32)
+    found = plain.quotient(values, divisor)
+    assert found.dtype == torch.int32
+    assert found.tolist() == [value // divisor for value in values.tolist()]

@@ -40,7 +40,8 @@ those of an ONNX bundle of the same run before you ship it."""
         """See the base."""
         assert self.max_history is not None
         model, sizes = coreml_model(ranker, self.max_history, ["ids", "scores"]), held_by_part(Plain(ranker).ranker)
-        return Made(model, {**sizes, "graph": len(model) - sum(sizes.values())})
+        held = sum(sizes.values())  # with steps in fp32, see `Plain`
+        return Made(model, {**sizes, "graph": len(model) - held}, held)
 
     def open(self, folder: Path) -> None:
         """See the base: nothing runs it here."""
@@ -54,7 +55,7 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
     """Return a zipped package: history int32 [1, length] -> what `ranker` gives, named `outputs`.
 
     Raises:
-        ExportError: coremltools does not convert it.
+        ExportError: it hashes, which Core ML's whole numbers are too short for, or coremltools does not convert it.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -70,8 +71,8 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
         except (ValueError, TypeError, RuntimeError, NotImplementedError, AssertionError) as error:
             raise ExportError(
                 f"coremltools does not convert this model: {next(iter(str(error).splitlines()), type(error).__name__)}",
-                wanted="a table of its own for each game, or shared rows at 32 bits (docs/export.md)",
-                fix="--format onnx, or --bits 32",
+                wanted="a technique and a matcher that docs/export.md says it converts",
+                fix="--format onnx or executorch",
             ) from error
         package = Path(folder) / "model.mlpackage"
         made.save(str(package))

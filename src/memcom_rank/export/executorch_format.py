@@ -57,7 +57,8 @@ portable and quantized kernels."""
         """See the base."""
         assert self.max_history is not None
         program, sizes = executorch_model(ranker, self.max_history), held_by_part(ranker)
-        return Made(program, {**sizes, "graph": len(program) - sum(sizes.values())})
+        held = sum(sizes.values())
+        return Made(program, {**sizes, "graph": len(program) - held}, held)
 
     def open(self, folder: Path) -> RankIds:
         """See the base."""

@@ -26,10 +26,17 @@ RankIds = Callable[[Ints], tuple[Ints, Floats]]  # histories [1, L] -> ids, scor
 
 
 class Made(NamedTuple):
-    """A model's file: its bytes, and how many of them are the numbers of each part and the graph."""
+    """A model's file.
+
+    Attributes:
+        data: its bytes.
+        sizes: how many of them are the numbers of each part, and the graph.
+        held: bytes of the numbers of all parts, each once, in the types that the format has.
+    """
 
     data: bytes
     sizes: dict[str, int]
+    held: int
 
 
 class Probe(NamedTuple):

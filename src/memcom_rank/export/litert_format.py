@@ -57,7 +57,8 @@ The length is fixed: pad shorter histories with 0."""
         """See the base."""
         assert self.max_history is not None
         model, sizes = litert_model(ranker, self.max_history), held_by_part(Plain(ranker).ranker)
-        return Made(model, {**sizes, "graph": len(model) - sum(sizes.values())})
+        held = sum(sizes.values())  # with steps in fp32, see `Plain`
+        return Made(model, {**sizes, "graph": len(model) - held}, held)
 
     def open(self, folder: Path) -> RankIds:
         """See the base."""

@@ -5,7 +5,7 @@ from typing import final
 
 from memcom_rank.export.contents import bytes_by_part
 from memcom_rank.export.device import DeviceRanker
-from memcom_rank.export.formats import Format, Made, Probe, RankIds
+from memcom_rank.export.formats import Format, Made, Probe, RankIds, held_by_part
 from memcom_rank.export.onnx_model import onnx_model
 from memcom_rank.runtime import Ranker
 
@@ -43,7 +43,8 @@ Ranker.load("BUNDLE").rank(["a game", "another game"], k=10)
     def make(self, ranker: DeviceRanker) -> Made:
         """See the base."""
         model = onnx_model(ranker)
-        return Made(bytes(model.SerializeToString()), bytes_by_part(model))
+        held = sum(held_by_part(ranker).values())
+        return Made(bytes(model.SerializeToString()), bytes_by_part(model), held)
 
     def open(self, folder: Path) -> RankIds:
         """See the base."""

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from memcom_rank.embeddings.id_map import bits_for
-from memcom_rank.embeddings.quantise import pack
 from memcom_rank.embeddings.tables import Stored, Table, Tile, pick
 from memcom_rank.export.operators import packed_dots, packed_rows
 from memcom_rank.export.packing import pack_rows
@@ -181,57 +179,6 @@ class PlainScalars(DeviceScalars):
     def some_values(self, ids: Tensor) -> Tensor:
         """See the base."""
         return pick(self.values_N, ids).float()
-
-
-@final
-class PackedMap(Stored):
-    """Numbers below `size` for each id, packed at ceil(log2 size) bits; used as an `IdMap` is.
-
-    Args:
-        codes_VK: the numbers.
-        size: what all numbers are below, at most 2^25.
-    """
-
-    def __init__(self, codes_VK: Tensor, size: int) -> None:
-        super().__init__()
-        self.size, self.bits = size, bits_for(size)
-        self._touched = -(-(7 + self.bits) // 8)  # bytes, at most, in which a number lies
-        self.num_ids, self.columns = codes_VK.shape
-        self.packed: Tensor
-        self.register_buffer("packed", pack(codes_VK, self.bits))
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Return the numbers of ids of any shape: int32, that shape + (K,). No more of the map is read."""
-        places_N = (ids.reshape(-1, 1).long() * self.columns + torch.arange(self.columns)).flatten()
-        inside_N = places_N % 8  # of its eight, see `_codes`
-        first_N = places_N // 8 * self.bits + inside_N * self.bits // 8
-        touched_T = torch.arange(self._touched)
-        bytes_N = pick(self.packed, (first_N[:, None] + touched_T).clamp(max=len(self.packed) - 1).flatten())
-        window_N = (bytes_N.view(-1, self._touched).long() * 256**touched_T).sum(1)
-        shift_N = pick(torch.tensor([1 << place * self.bits % 8 for place in range(8)]), inside_N)
-        return (window_N // shift_N % (1 << self.bits)).int().view(*ids.shape, self.columns)
-
-    def split(self, size: int, first: int = 0) -> tuple[Tensor, ...]:
-        """Return the numbers of ids from `first` on, int32 [T, K] each, `size` ids in turn."""
-        return torch.split(self._codes()[first:], size)
-
-    def at_rest(self) -> dict[str, Tensor]:
-        """Return the packed numbers, uint8."""
-        return {"packed": self.packed}
-
-    def _codes(self) -> Tensor:
-        """Return all numbers, int32 [V, K]: eight of them lie in `bits` bytes, always in the same places."""
-        count = self.num_ids * self.columns
-        groups = -(-count // 8)
-        bytes_GB = pad(self.packed, (0, groups * self.bits - len(self.packed))).view(groups, self.bits).int()
-        starts = [place * self.bits for place in range(8)]
-        window_G8 = torch.zeros((), dtype=torch.int32)
-        for byte in range(self._touched):
-            places = torch.tensor([min(start // 8 + byte, self.bits - 1) for start in starts])
-            window_G8 = window_G8 + (bytes_GB[:, places].long() << 8 * byte)
-        shift = torch.tensor([1 << start % 8 for start in starts])
-        codes_G8 = window_G8 // shift % (1 << self.bits)
-        return codes_G8.int().flatten()[:count].view(self.num_ids, self.columns)
 
 
 @final

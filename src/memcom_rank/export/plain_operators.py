@@ -1,8 +1,8 @@
 """Export room (floor 4): a ranker in operations that every converter knows. Takes what a device runs -> gives a trace.
 
 For LiteRT and Core ML, which have no shifts of bytes, no unsigned ones, or neither: packed bytes are signed, the code
-less 128, and are taken apart as floats, exactly. Products with a table first look up all its rows by numbers that come
-from the query: a converter folds what it can compute, and would write the table as fp32.
+less 128, and are taken apart as floats, exactly. What is packed is unpacked by numbers that come from the history
+(`unfolded.py`): a converter folds what it can compute, and would write tables, maps and numbers per id as fp32.
 """
 
 import copy
@@ -14,8 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from memcom_rank.contract.errors import ExportError
+from memcom_rank.embeddings.hashing import PRIME
+from memcom_rank.export.packed_map import PackedMap
 from memcom_rank.export.packing import PLANES, level_offset, plane_bytes
 from memcom_rank.export.parts import PackedRows, PackedScalars
+from memcom_rank.export.unfolded import unfold
 
 
 class Plain(nn.Module):
@@ -36,6 +40,8 @@ class Plain(nn.Module):
             if isinstance(part, PackedScalars):
                 part.least_K = part.least_K + 128 * part.step_K.float()
                 part.codes_N, part.step_K = _signed(part.codes_N), part.step_K.float()
+            if isinstance(part, PackedMap):  # it takes what remains of a byte: of a signed one, that is the same
+                part.packed = part.packed.view(torch.int8)
 
     def forward(self, history_1L: Tensor) -> Any:
         """Return what the ranker returns."""
@@ -43,7 +49,11 @@ class Plain(nn.Module):
 
 
 def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgram:
-    """Return the trace of a ranker for histories int32 [1, length]."""
+    """Return the trace of a ranker for histories int32 [1, length].
+
+    Raises:
+        ExportError: it has hashes of whole numbers of more than 32 bits.
+    """
     operators, aten = torch.ops.memcom_rank, torch.ops.aten
     said: dict[Any, Callable[..., Any]] = torch.export.default_decompositions()
     said = {
@@ -54,6 +64,7 @@ def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgra
         aten.repeat.default: repeat,
         aten.constant_pad_nd.default: constant_pad,
         aten.clamp.default: clamp,
+        aten.floor_divide.default: quotient,
         aten.__and__.Tensor: aten.logical_and.default,
         aten.bitwise_and.Tensor: aten.logical_and.default,
     }
@@ -64,6 +75,12 @@ def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgra
         warnings.simplefilter("ignore")
         program: torch.export.ExportedProgram = torch.export.export(Plain(ranker).eval(), (example_1L,))
         program = program.run_decompositions(said)
+    if any(PRIME in node.args for node in program.graph.nodes):
+        raise ExportError(
+            "this model's hash of a game takes whole numbers of 62 bits, which Core ML has not and LiteRT got wrong",
+            wanted="a technique without polynomial hashes (docs/export.md)",
+            fix="--format onnx or executorch, or train MEmCom or MergeRare",
+        )
     for node in list(program.graph.nodes):
         named = any(user.op == "output" for user in node.users)  # by the program's signature
         if not named and (
@@ -71,6 +88,7 @@ def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgra
         ):  # which Core ML has not, and which is folded to a copy
             node.replace_all_uses_with(node.args[0])
             program.graph.erase_node(node)
+    unfold(program)
     return program
 
 
@@ -95,10 +113,8 @@ def packed_rows(codes_MB: Tensor, step_M: Tensor, rows: Tensor, bits: int, width
 
 def packed_dots(codes_MB: Tensor, step_M: Tensor, queries_BW: Tensor, bits: int) -> Tensor:
     """Say `operators.packed_dots`, of signed bytes."""
-    nothing_1 = (queries_BW.reshape(-1)[:1] * 0).int()
-    rows_M = torch.arange(codes_MB.shape[0], dtype=torch.int32) + nothing_1
-    width = queries_BW.shape[1]
-    return linear(queries_BW, packed_rows(codes_MB, step_M, rows_M, bits, width))
+    rows_M = torch.arange(codes_MB.shape[0], dtype=torch.int32)
+    return linear(queries_BW, packed_rows(codes_MB, step_M, rows_M, bits, queries_BW.shape[1]))
 
 
 def split(values: Tensor, sizes: Sequence[int], dim: int = 0) -> list[Tensor]:
@@ -124,6 +140,15 @@ def clamp(values: Tensor, least: float | None = None, most: float | None = None)
     if most is not None:
         values = torch.where(values > most, torch.full_like(values, most), values)
     return values
+
+
+def quotient(values: Tensor, divisor: Tensor | int) -> Tensor:
+    """Say `values // divisor`, whole, divisor above 0, below 2^22: Core ML makes floats of it, and of them no indices.
+
+    What is divided is a multiple, so that a quotient which is off by its last bits is made whole again.
+    """
+    whole = torch.floor((values - values % divisor) / divisor + 0.5)
+    return whole.to(values.dtype)
 
 
 def constant_pad(values: Tensor, widths: Sequence[int], value: float = 0) -> Tensor:

@@ -19,11 +19,11 @@ from memcom_rank.embeddings.quantise import best_step, quantise
 from memcom_rank.embeddings.shared_table import SharedTable
 from memcom_rank.embeddings.stacked_rows import StackedRows
 from memcom_rank.embeddings.tables import Rows, Scalars
+from memcom_rank.export.packed_map import PackedMap
 from memcom_rank.export.parts import (
     DeviceLinear,
     DeviceScalars,
     DeviceTable,
-    PackedMap,
     PackedRows,
     PackedScalars,
     PlainRows,
