@@ -1,6 +1,6 @@
 """Which technique, bits and matcher are tried together in formats where all combinations would take minutes.
 
-Each technique once, in its last mode, with bits and matchers in turn: as there are 4 and 3 of them, each pair of the two
+Each technique once, in its last mode, with bits and matchers in turn: as there are 4 and 3, each pair of the two
 occurs as well.
 """
 
