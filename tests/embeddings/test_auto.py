@@ -25,6 +25,13 @@ def test_the_technique_follows_from_the_ratio(ratio, kind, bits):
         assert made.table.width >= 240
 
 
+@pytest.mark.parametrize(("ratio", "kind", "bits"), [(4, LowBit, 8), (7, LowBit, 4), (16, MergeRare, 4)])
+def test_narrow_rows_keep_four_bits(ratio, kind, bits):
+    made = Auto(5000, 64, target_ratio=ratio)
+    assert type(made) is kind
+    assert (made.table.tables[0] if kind is MergeRare else made.table).bits == bits
+
+
 def test_ratios_and_bytes_are_two_words_for_one_budget():
     bytes_ = [
         Auto(5000, 64, **size).num_bytes for size in ({"target_ratio": 32}, {"budget_bytes": 5000 * 64 * 4 // 32})

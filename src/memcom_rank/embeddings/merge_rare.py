@@ -26,6 +26,11 @@ _WIDE = 128  # values: narrower rows have more to lose from few bits
 _MASS = 0.75  # a game counts as often as it was trained on, to this power
 
 
+def fewest_bits(dim: int) -> int:
+    """Return the bits a value of rows of this width that are worth their loss (docs/merge_rare.md): 2, or 4."""
+    return 2 if dim >= _WIDE else 4
+
+
 @final
 class MergeRare(OwnRows):
     """K popular rows of `bits` bits a value, m shared rows of 4 bits and ceil(log2 m) bits a rare id.
@@ -36,7 +41,7 @@ class MergeRare(OwnRows):
     Args:
         num_ids: size of the vocabulary.
         dim: width of a vector.
-        bits: 1, 2, 3, 4 or 8 per value of the popular ids; None takes 2, and 4 where `dim` is below 128.
+        bits: 1, 2, 3, 4 or 8 per value of the popular ids; None takes `fewest_bits(dim)`.
         shared_share: of the bytes, for shared rows; above 0 and below 1.
         merge_at: share of the training's steps after which rare rows merge, at the next validation or end of an epoch;
             from 0 to 1.
@@ -67,8 +72,7 @@ class MergeRare(OwnRows):
                 fix="try 0.1 and 0.5",
             )
         self.merge_at = merge_at
-        if bits is None:
-            bits = 2 if dim >= _WIDE else 4
+        bits = fewest_bits(dim) if bits is None else bits
         own_bytes, shared_bytes = LowBitRows.bytes_of(1, dim, bits), LowBitRows.bytes_of(1, dim, _SHARED_BITS)
 
         def parts(size: int) -> tuple[int, int]:
