@@ -52,6 +52,7 @@ def test_each_number_is_in_the_file_once(technique, bits):
     made = formats.FORMAT(6).make(device)
     held = sum(size for name, size in made.sizes.items() if name != "graph")
     assert held < len(made.data) < held + formats.FORMAT.graph_bytes
+    assert b"plain_operators" not in made.data  # where in our code a number came from
 
 
 @pytest.mark.slow

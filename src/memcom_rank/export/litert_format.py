@@ -18,7 +18,9 @@ from memcom_rank.runtime import open_bundle
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    import flatbuffers
     import litert_torch
+    from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.interpreter import Interpreter
 
 _IDLE = """\
@@ -89,7 +91,18 @@ def litert_model(ranker: torch.nn.Module, length: int) -> bytes:
         warnings.simplefilter("ignore")
         made = litert_torch.convert(plain_program(ranker, length).module(), (example_1L,), strict_export=False)
         made.export(f"{folder}/model.tflite")
-        return (Path(folder) / "model.tflite").read_bytes()
+        return _bare((Path(folder) / "model.tflite").read_bytes())
+
+
+def _bare(data: bytes) -> bytes:
+    """Return the model without the names of what lies between, long ones: of the functions that made them."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.name = b""
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def ranker_of(folder: str | Path) -> RankIds:
