@@ -53,6 +53,26 @@ def test_a_hash_is_the_same_in_an_exported_graph():
     assert torch.equal(exported(ids), _Hash()(ids))
 
 
+class _Narrow(torch.fx.Interpreter):
+    """Runs a graph, and refuses whole numbers of more than 32 bits."""
+
+    def run_node(self, node: torch.fx.Node) -> object:
+        assert all(abs(value) < 2**31 for value in node.args if isinstance(value, int)), node
+        values = super().run_node(node)
+        if isinstance(values, torch.Tensor) and values.numel():
+            assert -(2**31) <= int(values.min()) <= int(values.max()) < 2**31, node
+        return values
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, about its own insides
+def test_an_exported_graph_needs_no_more_than_32_bits():
+    """Of Core ML's whole numbers there are no others."""
+    ids = torch.cat([some_ids(), torch.randint(0, PRIME, (20_000,))]).int()
+    program = torch.export.export(_Hash(), (ids,)).run_decompositions()
+    (found,) = _Narrow(program.graph_module).run(ids)
+    assert torch.equal(found, _Hash()(ids))
+
+
 @pytest.mark.parametrize("size", [2, 100, 1000])
 def test_rows_are_used_evenly(size):
     counts = torch.bincount(polynomial_hash(torch.arange(1, 20_001), hash_constants(5), size), minlength=size)

@@ -23,7 +23,16 @@ def test_a_bundle_of_it_ranks_as_torch_does(bits, match, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "bits"), [("MergeRare merged", 2), ("QuotientRemainder add", 8), ("Mec", 8)])
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("MergeRare merged", 2),
+        ("QuotientRemainder add", 8),
+        ("Mec", 8),
+        ("DoubleHash concat", 4),
+        ("MemRec of three hashes and one", 8),
+    ],
+)
 def test_maps_quotients_and_hashes(name, bits, tmp_path):
     torch.manual_seed(1)
     check(TECHNIQUES[name].make(NUM_IDS, DIM), bits, PoolMatch(), tmp_path)
@@ -53,13 +62,6 @@ def test_each_number_is_in_the_file_once(technique, bits):
     held = sum(size for name, size in made.sizes.items() if name != "graph")
     assert held < len(made.data) < held + formats.FORMAT.graph_bytes
     assert b"plain_operators" not in made.data  # where in our code a number came from
-
-
-@pytest.mark.slow
-def test_hashes_of_more_than_32_bits_are_a_named_error():
-    device = DeviceRanker(ranker(TECHNIQUES["DoubleHash add"].make(NUM_IDS, DIM), PoolMatch()), bits=4, k=9)
-    with pytest.raises(ExportError, match="whole numbers of 62 bits"):
-        formats.FORMAT(6).make(device)
 
 
 def test_fp16_is_a_named_error():

@@ -4,12 +4,15 @@ Takes ids and a number of rows -> gives rows. Integer arithmetic only: the same 
 """
 
 from hashlib import sha256
+from typing import cast
 
+import torch
 from torch import Tensor
 
 from memcom_rank.contract.schemas import FIRST_GAME_ID
 
 PRIME = 2**31 - 1
+_LIMB = 11  # bits: three hold 31, and sums of three products of them stay below 2^24
 
 Constants = tuple[int, int, int] | tuple[Tensor, Tensor, Tensor]
 
@@ -49,4 +52,34 @@ def polynomial_hash(ids: Tensor, constants: Constants, size: int) -> Tensor:
     """
     a, b, c = constants
     ids = ids.long()
-    return (((a * ids + b) % PRIME * ids + c) % PRIME % size).int()
+    step = _narrow_step if torch.compiler.is_exporting() else _step
+    return (step(step(a, ids, b), ids, c) % size).int()
+
+
+def _step(factor: Tensor | int, ids: Tensor, term: Tensor | int) -> Tensor:
+    return (factor * ids + term) % PRIME
+
+
+def _narrow_step(factor: Tensor | int, ids: Tensor, term: Tensor | int) -> Tensor:
+    """Return what `_step` does with nothing beyond 32 bits: an exported graph may run where there are no more.
+
+    Schoolbook multiplication. As 2^31 is 1 mod p, a product that is worth 2^(11 k) is turned in its 31 bits.
+    """
+    ones, others = _limbs(factor), _limbs(ids)
+    total = term
+    for place in range(2 * len(ones) - 1):
+        pairs = [(one, place - one) for one in range(len(ones)) if 0 <= place - one < len(others)]
+        product = sum(ones[one] * others[other] for one, other in pairs)
+        turn = place * _LIMB % 31
+        turned = product  # below 2^24
+        if turn > 0:
+            turned = product % (1 << 31 - turn) * (1 << turn) + product // (1 << 31 - turn)
+        above = cast(Tensor, turned - (PRIME - total))
+        total = above + (above < 0).to(above.dtype) * PRIME
+    return cast(Tensor, total)
+
+
+def _limbs(values: Tensor | int) -> list[Tensor | int]:
+    """Return 11, 11 and 9 bits of values below 2^31, the lowest first."""
+    low, high = 1 << _LIMB, 1 << 2 * _LIMB
+    return [values % low, values // low % low, values // high]

@@ -55,7 +55,7 @@ def coreml_model(ranker: torch.nn.Module, length: int, outputs: list[str]) -> by
     """Return a zipped package: history int32 [1, length] -> what `ranker` gives, named `outputs`.
 
     Raises:
-        ExportError: it hashes, which Core ML's whole numbers are too short for, or coremltools does not convert it.
+        ExportError: coremltools does not convert it.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from memcom_rank.contract.errors import ExportError
-from memcom_rank.embeddings.hashing import PRIME
 from memcom_rank.export.packed_map import PackedMap
 from memcom_rank.export.packing import PLANES, level_offset, plane_bytes
 from memcom_rank.export.parts import PackedRows, PackedScalars
@@ -49,11 +47,7 @@ class Plain(nn.Module):
 
 
 def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgram:
-    """Return the trace of a ranker for histories int32 [1, length].
-
-    Raises:
-        ExportError: it has hashes of whole numbers of more than 32 bits.
-    """
+    """Return the trace of a ranker for histories int32 [1, length]."""
     operators, aten = torch.ops.memcom_rank, torch.ops.aten
     said: dict[Any, Callable[..., Any]] = torch.export.default_decompositions()
     said = {
@@ -75,12 +69,6 @@ def plain_program(ranker: nn.Module, length: int) -> torch.export.ExportedProgra
         warnings.simplefilter("ignore")
         program: torch.export.ExportedProgram = torch.export.export(Plain(ranker).eval(), (example_1L,))
         program = program.run_decompositions(said)
-    if any(PRIME in node.args for node in program.graph.nodes):
-        raise ExportError(
-            "this model's hash of a game takes whole numbers of 62 bits, which Core ML has not and LiteRT got wrong",
-            wanted="a technique without polynomial hashes (docs/export.md)",
-            fix="--format onnx or executorch, or train MEmCom or MergeRare",
-        )
     for node in list(program.graph.nodes):
         named = any(user.op == "output" for user in node.users)  # by the program's signature
         if not named and (
