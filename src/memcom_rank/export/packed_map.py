@@ -40,8 +40,8 @@ class PackedMap(Stored):
         numbers_N = torch.zeros((), dtype=torch.int32)
         for byte, fields in enumerate(self._fields()):
             at_N = (first_N + byte).clamp(max=len(self.packed) - 1)
-            keep_N, drop_N, lift_N = (field_8.index_select(0, inside_N) for field_8 in fields)
-            numbers_N = numbers_N + self.packed.index_select(0, at_N).int() % keep_N // drop_N * lift_N
+            keep_N, move_N = (field_8.index_select(0, inside_N) for field_8 in fields)
+            numbers_N = numbers_N + _moved(self.packed.index_select(0, at_N).int() % keep_N, move_N, byte)
         return numbers_N.view(*ids.shape, self.columns)
 
     def split(self, size: int, first: int = 0) -> tuple[Tensor, ...]:
@@ -58,20 +58,26 @@ class PackedMap(Stored):
         groups = -(-count // 8)
         bytes_GB = pad(self.packed, (0, groups * self.bits - len(self.packed))).view(groups, self.bits).int()
         numbers_G8 = torch.zeros((), dtype=torch.int32)
-        for byte, (keep_8, drop_8, lift_8) in enumerate(self._fields()):
+        for byte, (keep_8, move_8) in enumerate(self._fields()):
             at_8 = torch.tensor([min(place * self.bits // 8 + byte, self.bits - 1) for place in range(8)])
-            numbers_G8 = numbers_G8 + bytes_GB[:, at_8] % keep_8 // drop_8 * lift_8
+            numbers_G8 = numbers_G8 + _moved(bytes_GB[:, at_8] % keep_8, move_8, byte)
         return numbers_G8.flatten()[:count].view(self.num_ids, self.columns)
 
-    def _fields(self) -> list[list[Tensor]]:
-        """Return, for each byte that a number may touch, what of the byte is its own: byte % keep // drop * lift.
+    def _fields(self) -> list[tuple[Tensor, Tensor]]:
+        """Return, for each byte that a number may touch, what of it to keep, and how far that is moved (`_moved`).
 
-        The three are int32 [8], by the number's place among eight; of a byte that it does not touch nothing is kept.
+        Both are powers of 2, int32 [8], by the number's place among eight; of a byte that it does not touch nothing is
+        kept.
         """
+        starts = [place * self.bits % 8 for place in range(8)]  # the bit of its first byte at which a number begins
         fields = []
-        for byte in range(-(-(7 + self.bits) // 8)):
-            begins = [8 * byte - place * self.bits % 8 for place in range(8)]  # the number's bit that a byte begins at
-            keep_8 = [1 << max(min(8, self.bits - begin), 0) for begin in begins]
-            drop_8, lift_8 = [1 << max(-begin, 0) for begin in begins], [1 << max(begin, 0) for begin in begins]
-            fields.append([torch.tensor(powers_8, dtype=torch.int32) for powers_8 in (keep_8, drop_8, lift_8)])
+        for byte in range(-(-(max(starts) + self.bits) // 8)):
+            keep_8 = [1 << max(min(8, start + self.bits - 8 * byte), 0) for start in starts]
+            move_8 = [1 << abs(8 * byte - start) for start in starts]
+            fields.append((torch.tensor(keep_8, dtype=torch.int32), torch.tensor(move_8, dtype=torch.int32)))
         return fields
+
+
+def _moved(bits: Tensor, move: Tensor, byte: int) -> Tensor:
+    """Return bits of a number's first byte moved down, of a later one up."""
+    return bits // move if byte == 0 else bits * move
