@@ -1,6 +1,6 @@
 """Conformance: every technique, at full precision or in few bits, ranks in ExecuTorch as it does in torch.
 
-Each technique with bits and a matcher in turn (`cover.py`): all combinations would take minutes.
+Each technique with bits and a matcher in turn (`cover.py`), by `make test-export`; a few of them always.
 """
 
 import pytest
@@ -11,7 +11,7 @@ from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.executorch_format import Runtime
 from memcom_rank.export.executorch_model import executorch_model
 from memcom_rank.export.formats import held_by_part
-from memcom_rank.models import PoolMatch
+from memcom_rank.models import MixtureMatch, PoolMatch
 from tests.embeddings.techniques import TECHNIQUES
 from tests.export.cover import COVER
 from tests.export.rankers import DIM, NUM_IDS, check_equal, histories, ranker
@@ -30,19 +30,32 @@ def check(embedding, bits, match=None):
             check_equal([tensor.numpy() for tensor in method.execute([history_L[None].contiguous()])], wanted)
 
 
+@pytest.mark.formats
 @pytest.mark.parametrize(("name", "bits", "match"), COVER)
 def test_every_technique_ranks_as_in_torch(name, bits, match):
     torch.manual_seed(1)
     check(TECHNIQUES[name].make(NUM_IDS, DIM), bits, match())
 
 
-def test_fp16():
-    check(MEmCom(NUM_IDS, DIM, target_ratio=2), 16)
+@pytest.mark.parametrize(("name", "bits"), [("MergeRare merged", 2), ("DoubleHash concat", 4), ("Mec", 8)])
+def test_maps_and_hashes(name, bits):
+    torch.manual_seed(1)
+    check(TECHNIQUES[name].make(NUM_IDS, DIM), bits, PoolMatch())
+
+
+@pytest.mark.parametrize("bits", [32, 16, 8, 4, 2])
+def test_all_bits(bits):
+    check(MEmCom(NUM_IDS, DIM, target_ratio=2), bits)
 
 
 @pytest.mark.parametrize("trained_bits", [1, 3])
 def test_bits_that_are_only_trained(trained_bits):
     check(LowBit(NUM_IDS, DIM, bits=trained_bits, target_ratio=4), 32)
+
+
+@pytest.mark.parametrize(("match", "bits"), [(PoolMatch(), 4), (PoolMatch(), 2), (MixtureMatch(), 8)])
+def test_every_matcher(match, bits):
+    check(Full(NUM_IDS, DIM), bits, match)
 
 
 @pytest.mark.parametrize("bits", [32, 4])
