@@ -48,7 +48,6 @@ def translations() -> dict[Any, Callable[..., Tensor]]:
         operators.packed_rows.default: packed_rows,
         operators.packed_dots.default: packed_dots,
         torch.ops.aten.remainder.Scalar: remainder,
-        torch.ops.aten.__lshift__.Scalar: torch.ops.aten.bitwise_left_shift.Tensor_Scalar,
     }
 
 
