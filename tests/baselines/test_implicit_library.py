@@ -36,7 +36,7 @@ def test_without_the_package_the_error_says_what_to_install(baseline, monkeypatc
     for name in [name for name in sys.modules if name.split(".")[0] == "implicit"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "implicit", None)  # as if it were not installed
-    with pytest.raises(ConfigError, match=r"pip install 'memcom-rank\[baselines\]'"):
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[baselines\]'"):
         baseline.fit(*play_log()[:2], USERS, IDS)
 
 

@@ -97,5 +97,5 @@ def test_bytes_in_words(size, words):
 def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     check_plots()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'memcom-rank\[plot\]'"):
+    with pytest.raises(ConfigError, match=r"pip install -e '\.\[plot\]'"):
         check_plots()
