@@ -139,3 +139,30 @@ def test_a_fit_that_dies_leaves_what_it_had_and_can_go_on(tiny, tmp_path, monkey
     ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", dead, "--trainer.max_epochs", 3)
     assert ran.status == 0, ran.err
     assert summary(ran)["test.ndcg@10"] == summary(whole)["test.ndcg@10"]
+
+
+@pytest.mark.parametrize(("file", "epochs_kept"), [("last.ckpt", 3), ("best.ckpt", 2)])
+def test_a_fit_that_is_rarely_validated_loses_no_epoch_either(tiny, tmp_path, monkeypatch, file, epochs_kept):
+    """The best checkpoint is written inside its epoch, after the validation: a resume has nothing left to train of it."""
+    words = ("--trainer.check_val_every_n_epoch", 2)
+    (tmp_path / "whole").mkdir()
+    whole = fit(tmp_path / "whole", tiny, *words, epochs=4)
+
+    def die(self, trainer, pl_module):
+        if trainer.current_epoch == 3:
+            raise Died
+
+    with monkeypatch.context() as dying:
+        dying.setattr(RunCheckpoint, "on_train_epoch_start", die)
+        with pytest.raises(Died):
+            fit(tmp_path, tiny, *words, epochs=4)
+    (dead,) = (tmp_path / "runs").glob("2*")
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", *words, "--trainer.max_epochs", 4,
+              "--ckpt_path", dead / "checkpoints" / file)  # fmt: skip
+    assert ran.status == 0, ran.err
+    assert [line.split()[1] for line in ran.out.splitlines() if line.startswith("epoch ")] == [
+        f"{epoch}/4" for epoch in range(epochs_kept + 1, 5)
+    ]
+    assert columns(ran)["train/loss_epoch"] == columns(whole)["train/loss_epoch"][epochs_kept:]
+    assert summary(ran)["test.ndcg@10"] == summary(whole)["test.ndcg@10"]
+    assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(ran).items())

@@ -25,6 +25,7 @@ class _EpochReport(ProgressBar):
         super().on_train_start(trainer, pl_module)
         before = best_score(trainer)
         self._best = float("-inf") if before is None else before
+        self._started = time.perf_counter()  # of the rest of an epoch, after a resume inside it
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
@@ -39,8 +40,8 @@ class _EpochReport(ProgressBar):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print loss, the validation's headline (* the best so far), rows per second and seconds of the epoch."""
         super().on_train_epoch_end(trainer, pl_module)
-        if trainer.is_global_zero:
-            values = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        values = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        if trainer.is_global_zero and "train/loss_epoch" in values:  # else nothing was left of it after a resume
             self.print(self._line(trainer, _headline(pl_module), values), flush=True)
 
     def _line(self, trainer: Trainer, headline: str, values: dict[str, float]) -> str:

@@ -15,7 +15,7 @@ class TrainingMeter(Callback):
     """Logs `train/loss_epoch`, the mean over steps and ranks, and `train/rows_per_second`, validation not counted.
 
     A row is one (history, held game), whatever it is compared with, or one (history, label); rows of all ranks count.
-    After a resume inside an epoch both figures cover the rest of it.
+    After a resume inside an epoch both figures cover the rest of it; where nothing was left of it, there are none.
     """
 
     def __init__(self) -> None:
@@ -51,6 +51,8 @@ class TrainingMeter(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the epoch's loss and rate."""
         self._stop()
+        if not self._rows:
+            return
         rate = torch.stack(self._rows).sum().float() / max(self._seconds, 1e-9)
         pl_module.log("train/rows_per_second", rate, reduce_fx="sum", sync_dist=True)
         pl_module.log("train/loss_epoch", torch.stack(self._losses).mean(), sync_dist=True)
