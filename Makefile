@@ -1,7 +1,6 @@
 # make train   everything from nothing: environment, default dataset, RankNet over MEmCom, its test and a report
 # make test    everything the project checks about itself, with coverage
-# make test-export   what LiteRT and Core ML make of a ranker, each in an environment of its own, every technique in
-#                    ExecuTorch, and the table of formats
+# make test-export   what LiteRT and Core ML make of a ranker, each in an environment of its own, and the table of formats
 # make clean   remove the environments
 PYTHON ?= python3
 VENV := .venv
@@ -17,14 +16,13 @@ test: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(RUN) -m pytest -m "not formats" --cov --cov-report=term:skip-covered
+	$(RUN) -m pytest --cov --cov-report=term:skip-covered
 
 test-export: $(VENV)/.dev .venv-litert/.made .venv-coreml/.made
 	for format in litert coreml; do \
 	    .venv-$$format/bin/python -m pytest -p no:anyio tests/export/test_$${format}_format.py || exit 1; \
 	    .venv-$$format/bin/python benchmarks/export_formats.py --formats $$format --output $(FORMATS) || exit 1; \
 	done
-	$(RUN) -m pytest -m formats tests/export/test_executorch_model.py
 	$(RUN) benchmarks/export_formats.py --formats onnx executorch --output $(FORMATS)
 
 .venv-%/.made: pyproject.toml

@@ -143,7 +143,7 @@ def test_a_fit_that_dies_leaves_what_it_had_and_can_go_on(tiny, tmp_path, monkey
 
 @pytest.mark.parametrize(("file", "epochs_kept"), [("last.ckpt", 3), ("best.ckpt", 2)])
 def test_a_fit_that_is_rarely_validated_loses_no_epoch_either(tiny, tmp_path, monkeypatch, file, epochs_kept):
-    """The best checkpoint is written inside its epoch, after the validation: a resume has nothing left to train of it."""
+    """The best checkpoint is written inside its epoch, after validation: a resume has nothing left of it to train."""
     words = ("--trainer.check_val_every_n_epoch", 2)
     (tmp_path / "whole").mkdir()
     whole = fit(tmp_path / "whole", tiny, *words, epochs=4)

@@ -20,7 +20,6 @@ formats = pytest.importorskip("memcom_rank.export.coreml_format", reason="make t
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.formats,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # coremltools leaves a folder behind
     pytest.mark.filterwarnings("ignore::UserWarning:coremltools"),
 ]

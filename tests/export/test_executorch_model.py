@@ -1,6 +1,6 @@
 """Conformance: every technique, at full precision or in few bits, ranks in ExecuTorch as it does in torch.
 
-Each technique with bits and a matcher in turn (`cover.py`), by `make test-export`; a few of them always.
+Each technique with bits and a matcher in turn (`cover.py`), and a few of them with all bits and matchers.
 """
 
 import pytest
@@ -30,7 +30,6 @@ def check(embedding, bits, match=None):
             check_equal([tensor.numpy() for tensor in method.execute([history_L[None].contiguous()])], wanted)
 
 
-@pytest.mark.formats
 @pytest.mark.parametrize(("name", "bits", "match"), COVER)
 def test_every_technique_ranks_as_in_torch(name, bits, match):
     torch.manual_seed(1)

@@ -18,7 +18,7 @@ with warnings.catch_warnings():  # see executorch_operators.py
     warnings.simplefilter("ignore")
     from executorch.exir import EdgeCompileConfig, to_edge
 
-_KEPT = [torch.ops.aten.linear.default]  # its kernel reads a table as it lies; `mm` would have a copy of it turned over
+_KEPT = (torch.ops.aten.linear.default,)  # its kernel reads a table as it lies; `mm` would copy it turned over
 
 
 def executorch_model(ranker: nn.Module, max_history: int) -> bytes:
@@ -40,5 +40,5 @@ def executorch_model(ranker: nn.Module, max_history: int) -> bytes:
         usual: dict[Any, Any] = torch.export.default_decompositions()
         usual = {operation: said for operation, said in usual.items() if operation not in _KEPT}
         program = program.run_decompositions({**usual, **translations()})
-        config = EdgeCompileConfig(_check_ir_validity=False, preserve_ops=_KEPT)
+        config = EdgeCompileConfig(_check_ir_validity=False, preserve_ops=list(_KEPT))  # to_edge appends to it
         return bytes(to_edge(program, compile_config=config).to_executorch().buffer)
