@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memcom_rank.embeddings.hashing import PRIME, hash_constants, modulo, polynomial_hash
+from memcom_rank.embeddings.hashing import PRIME, hash_constants, modulo, polynomial_hash, polynomial_hashes
 from tests.embeddings import references
 
 LARGEST = 2**31 - 1
@@ -47,10 +47,25 @@ class _Hash(torch.nn.Module):
         return polynomial_hash(ids, self.constants, 61)
 
 
-def test_a_hash_is_the_same_in_an_exported_graph():
+class _Hashes(torch.nn.Module):
+    functions = tuple(hash_constants(number) for number in (3, 0, 7))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return torch.stack(polynomial_hashes(ids, self.functions, 61), -1)
+
+
+def test_several_hashes_are_each_of_them():
+    ids_MN = some_ids().view(2, -1)
+    hashes_MNK = _Hashes()(ids_MN)
+    assert torch.equal(hashes_MNK[..., 0], _Hash()(ids_MN))
+    assert torch.equal(hashes_MNK[..., 2], polynomial_hash(ids_MN, hash_constants(7), 61))
+
+
+@pytest.mark.parametrize("module", [_Hash(), _Hashes()])
+def test_a_hash_is_the_same_in_an_exported_graph(module):
     ids = some_ids().int()
-    exported = torch.export.export(_Hash(), (ids[:5],), dynamic_shapes=[{0: torch.export.Dim.DYNAMIC}]).module()
-    assert torch.equal(exported(ids), _Hash()(ids))
+    exported = torch.export.export(module, (ids[:5],), dynamic_shapes=[{0: torch.export.Dim.DYNAMIC}]).module()
+    assert torch.equal(exported(ids), module(ids))
 
 
 class _Narrow(torch.fx.Interpreter):
@@ -65,12 +80,13 @@ class _Narrow(torch.fx.Interpreter):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of torch, about its own insides
-def test_an_exported_graph_needs_no_more_than_32_bits():
+@pytest.mark.parametrize("module", [_Hash(), _Hashes()])
+def test_an_exported_graph_needs_no_more_than_32_bits(module):
     """Of Core ML's whole numbers there are no others."""
     ids = torch.cat([some_ids(), torch.randint(0, PRIME, (20_000,))]).int()
-    program = torch.export.export(_Hash(), (ids,)).run_decompositions()
-    (found,) = _Narrow(program.graph_module).run(ids)
-    assert torch.equal(found, _Hash()(ids))
+    program = torch.export.export(module, (ids,)).run_decompositions()
+    found = _Narrow(program.graph_module).run(*program.constants.values(), ids)[-1]
+    assert torch.equal(found, module(ids))
 
 
 @pytest.mark.parametrize("size", [2, 100, 1000])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import hash_constants, polynomial_hash
+from memcom_rank.embeddings.hashing import hash_constants, polynomial_hashes
 from memcom_rank.embeddings.row_pair import RowPair
 
 
@@ -55,5 +55,5 @@ class DoubleHash(RowPair):
         self._hashes = hash_constants(0), hash_constants(1)
 
     def _rows(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        first, second = (polynomial_hash(ids, constants, self.num_rows) for constants in self._hashes)
+        first, second = polynomial_hashes(ids, self._hashes, self.num_rows)
         return first, second

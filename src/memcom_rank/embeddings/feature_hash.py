@@ -16,7 +16,7 @@ from torch import Tensor
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import hash_constants, polynomial_hash
+from memcom_rank.embeddings.hashing import hash_constants, polynomial_hashes
 from memcom_rank.embeddings.row_sum import RowSum
 from memcom_rank.embeddings.tables import Rows
 
@@ -62,8 +62,8 @@ class FeatureHash(RowSum):
         self._sign_hashes = [hash_constants(2 * k + 1) for k in range(num_hashes)]
 
     def _rows(self, ids_N: Tensor) -> Tensor:
-        return torch.stack([polynomial_hash(ids_N, constants, self.num_rows) for constants in self._bucket_hashes], 1)
+        return torch.stack(polynomial_hashes(ids_N, self._bucket_hashes, self.num_rows), 1)
 
     def _weights(self, ids_N: Tensor) -> Tensor:
-        bits_NK = torch.stack([polynomial_hash(ids_N, constants, 2) for constants in self._sign_hashes], 1)
+        bits_NK = torch.stack(polynomial_hashes(ids_N, self._sign_hashes, 2), 1)
         return (2 * bits_NK - 1).to(self.like.dtype) / sqrt(len(self._sign_hashes))

@@ -13,7 +13,7 @@ from torch import Tensor
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import hash_constants, modulo, polynomial_hash
+from memcom_rank.embeddings.hashing import hash_constants, modulo, polynomial_hashes
 from memcom_rank.embeddings.row_sum import RowSum
 from memcom_rank.embeddings.tables import Rows
 
@@ -67,7 +67,7 @@ class FrequencyDoubleHash(RowSum):
 
     def _rows(self, ids_N: Tensor) -> Tensor:
         own_N = self._number(ids_N)
-        first_N, second_N = (polynomial_hash(ids_N, constants, self.num_hashed) for constants in self._hashes)
+        first_N, second_N = polynomial_hashes(ids_N, self._hashes, self.num_hashed)
         hashed_N2 = torch.stack([first_N, second_N + self.num_hashed], 1) + self.num_own
         return torch.where((own_N < self.num_own)[:, None], own_N[:, None], hashed_N2)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import hash_constants, polynomial_hash
+from memcom_rank.embeddings.hashing import hash_constants, polynomial_hashes
 from memcom_rank.embeddings.row_sum import RowSum
 from memcom_rank.embeddings.tables import Rows, Scalars
 
@@ -64,7 +64,7 @@ class HashEmbedding(RowSum):
         self._hashes = [hash_constants(k) for k in range(num_hashes)]
 
     def _rows(self, ids_N: Tensor) -> Tensor:
-        return torch.stack([polynomial_hash(ids_N, constants, self.num_rows) for constants in self._hashes], 1)
+        return torch.stack(polynomial_hashes(ids_N, self._hashes, self.num_rows), 1)
 
     def _weights(self, ids_N: Tensor) -> Tensor:
         return torch.stack([weights(ids_N) for weights in self.weights], 1)

@@ -20,7 +20,7 @@ from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.bag import scores_of_bags
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
-from memcom_rank.embeddings.hashing import Constants, hash_constants, modulo, polynomial_hash
+from memcom_rank.embeddings.hashing import hash_constants, modulo, polynomial_hashes
 from memcom_rank.embeddings.tables import Rows, Scalars, Tile
 
 
@@ -115,5 +115,5 @@ class MemRec(CompressedEmbedding):
         return factors_N
 
 
-def _places(ids: Tensor, size: int, constants: Sequence[Constants]) -> list[Tensor]:
-    return [modulo(ids, size), *(polynomial_hash(ids, three, size) for three in constants)]
+def _places(ids: Tensor, size: int, hashes: Sequence[tuple[int, int, int]]) -> list[Tensor]:
+    return [modulo(ids, size), *(polynomial_hashes(ids, hashes, size) if hashes else ())]
