@@ -127,6 +127,13 @@ def test_a_run_with_nothing_left_to_train(fitted, tmp_path):
     assert_refused(ran, "CheckpointError: ", "and 1 are asked for", "raise the number")
 
 
+def test_a_checkpoint_of_weights_alone(fitted, tmp_path):
+    checkpoint = torch.load(fitted.folder / "checkpoints" / "last.ckpt", weights_only=True)
+    torch.save({key: value for key, value in checkpoint.items() if key != "loops"}, tmp_path / "weights.ckpt")
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", tmp_path / "weights.ckpt")
+    assert_refused(ran, "CheckpointError: ", "weights alone", "go on from")
+
+
 def test_no_place_for_runs(tiny, tmp_path):
     (tmp_path / "runs").touch()
     ran = run(tmp_path, "fit", *ALWAYS, "--data.path", tiny)

@@ -44,17 +44,41 @@ def test_a_bundle_ranks_as_its_checkpoint_and_says_what_it_is(bundle, fitted, ti
 
 @pytest.mark.slow
 def test_without_a_dataset_nothing_is_measured_and_games_are_numbers(fitted, tmp_path, capsys):
-    run = tmp_path / "run"
-    shutil.copytree(fitted.folder, run, ignore=shutil.ignore_patterns("wandb"))
-    path = run / "checkpoints" / "best.ckpt"
-    checkpoint = torch.load(path, weights_only=True)
-    checkpoint["datamodule_hyper_parameters"]["path"] = str(tmp_path / "gone")
-    torch.save(checkpoint, path)
+    run = without_a_dataset(fitted, tmp_path, lambda checkpoint: checkpoint.pop("loops"))  # weights alone
     assert export("--ckpt_path", run, "--output", tmp_path / "b", "--bits", "16") == 0
     assert "not measured" in capsys.readouterr().out
     ranker = Ranker.load(tmp_path / "b")
     assert ranker.manifest.metrics == "not measured"
     assert ranker.games[0].id == "2"
+    assert ranker.manifest.trained["epochs"] is None
+
+
+def without_a_dataset(fitted, folder, change):
+    """A copy of the fitted run whose dataset is gone, its best checkpoint changed."""
+    run = folder / "run"
+    shutil.copytree(fitted.folder, run, ignore=shutil.ignore_patterns("wandb"))
+    path = run / "checkpoints" / "best.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["datamodule_hyper_parameters"]["path"] = str(folder / "gone")
+    change(checkpoint)
+    torch.save(checkpoint, path)
+    return run
+
+
+def test_a_diverged_model_is_named_as_one(fitted, tmp_path, capsys):
+    def diverge(checkpoint):
+        next(iter(checkpoint["state_dict"].values())).fill_(float("nan"))
+
+    run = without_a_dataset(fitted, tmp_path, diverge)
+    assert export("--ckpt_path", run, "--output", tmp_path / "b") == 1
+    assert "it has diverged" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_dataset_may_be_the_folder_one_is_in(fitted, tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tiny)
+    assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "b", "--data.path", ".") == 0
+    assert Ranker.load(tmp_path / "b").manifest.dataset["name"] == tiny.name
 
 
 @pytest.mark.slow
@@ -72,8 +96,10 @@ def test_so_few_games_that_its_metrics_could_not_be_measured_are_refused(fitted,
 
 
 def test_what_is_there_is_not_overwritten(fitted, tmp_path, capsys):
-    assert export("--ckpt_path", fitted.folder, "--output", tmp_path) == 1
-    assert "already exists" in capsys.readouterr().err
+    (tmp_path / "link").symlink_to("nowhere")
+    for taken in (tmp_path, tmp_path / "link"):
+        assert export("--ckpt_path", fitted.folder, "--output", taken) == 1
+        assert "already exists" in capsys.readouterr().err
 
 
 def test_no_checkpoint_and_a_damaged_one(tmp_path, capsys):

@@ -1,3 +1,6 @@
+import io
+import sys
+
 import pytest
 
 from memcom_rank.__main__ import main
@@ -48,6 +51,15 @@ def test_nothing_of_a_bundle_reaches_the_terminal_as_it_is(tmp_path, capsys):
     out = capsys.readouterr().out
     assert all(letter.isprintable() or letter == "\n" for letter in out)
     assert "�]0;title��4 [�[31m4]" in out
+
+
+def test_letters_that_a_terminal_has_not_are_replaced(tmp_path, monkeypatch):
+    write(tmp_path / "b", {**files(), "games.gz": pack_games([(str(n), f"ゲーム {n}") for n in range(NUM_GAMES)])})
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["rank", str(tmp_path / "b"), "--history", "3"]) == 0
+    terminal.flush()
+    assert b"??? 4 [4]" in terminal.buffer.getvalue()
 
 
 def test_all_games_played(bundle, capsys):

@@ -4,6 +4,7 @@ Training is `train.py`. Only argparse and such of the standard library is loaded
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +75,8 @@ The plot needs the package matplotlib: pip install -e '.[plot]'. Copy configs/co
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 after an error that was printed (argparse itself exits with 2)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # titles in letters that this terminal has not
     words, flags = _flags_apart(sys.argv[1:] if argv is None else argv)
     arguments = _parser().parse_args(words, argparse.Namespace(flags=flags))
     try:

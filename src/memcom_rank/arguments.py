@@ -91,9 +91,11 @@ def _of_newest_run(name: str, wanted: str, runs: Path) -> Path:
     )
 
 
-def finished_epochs(path: Path) -> int:
-    """Return how many epochs a checkpoint's run had trained."""
+def finished_epochs(path: Path) -> int | None:
+    """Return how many epochs a checkpoint's run had trained; None where it holds weights alone."""
     checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    if "loops" not in checkpoint:
+        return None
     return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
 
 

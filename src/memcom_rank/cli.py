@@ -136,10 +136,18 @@ class RankCLI(LightningCLI):
         """Refuse to go on with a run that has nothing left to do.
 
         Raises:
-            CheckpointError: it has trained all the epochs asked for.
+            CheckpointError: it has trained all the epochs asked for, or the checkpoint holds weights alone.
         """
         path, most = self.config[self.subcommand].ckpt_path, self.trainer.max_epochs
-        if path is not None and most is not None and 0 <= most <= (done := finished_epochs(Path(path))):
+        if path is None:
+            return
+        if (done := finished_epochs(Path(path))) is None:
+            raise CheckpointError(
+                f"'{path}' holds weights alone, without the state of the optimizer",
+                wanted="a checkpoint that a run can go on from",
+                fix="train again, without save_weights_only",
+            )
+        if most is not None and 0 <= most <= done:
             raise CheckpointError(
                 f"'{path}' has trained {done} epochs, and {most} are asked for",
                 wanted="epochs left to train",

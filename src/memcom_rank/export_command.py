@@ -4,6 +4,7 @@ The bundle is written to a temporary folder, opened and measured by the format's
 only if it keeps to the limits of its bits.
 """
 
+import os
 import pickle
 import tempfile
 from collections.abc import Mapping
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor
 
 from memcom_rank import tasks
-from memcom_rank.arguments import checkpoint_settings, find_checkpoint
+from memcom_rank.arguments import checkpoint_settings, find_checkpoint, finished_epochs
 from memcom_rank.callbacks.baseline_metrics import Score, Values, measure
-from memcom_rank.contract.errors import CheckpointError, ConfigError
+from memcom_rank.contract.errors import CheckpointError, ConfigError, diverged
 from memcom_rank.contract.manifest import MANIFEST_FILE
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID, TEST, UNKNOWN_ID
 from memcom_rank.data import RankingData
@@ -77,7 +78,7 @@ def export(
         ExportError: the artifact is beyond the limits of its bits.
         BundleError: `output` is there already, or cannot be written.
     """
-    if output.exists():
+    if os.path.lexists(output):
         raise BundleError(f"'{output}' already exists", wanted="a new folder", fix="choose another --output")
     nearest = next(parent for parent in output.absolute().parents if parent.exists())
     if not nearest.is_dir():  # said now: minutes of measuring come first
@@ -93,6 +94,8 @@ def export(
             wanted=f"at least {min(_FEWEST_GAMES, num_games)}: the artifact's nDCG@{_FEWEST_GAMES} is measured",
             fix="leave --k out; whoever ranks says how many games to show",
         )
+    if not all(bool(values.isfinite().all()) for values in scorer.parameters()):
+        raise diverged()
     device = DeviceRanker(scorer, bits=bits, k=min(k or _MOST_GAMES, num_games))
     made = kind.make(device)
     check_bytes(made.sizes, made.held, kind.graph_bytes)
@@ -184,12 +187,11 @@ def _load(path: Path, data_path: str | None) -> Trained:
             wanted="the dataset that it was trained on",
             fix="pass it with --data.path",
         )
-    dataset: dict[str, Any] = {"name": Path(place or known or "unknown").name, "digest": digest}
+    dataset: dict[str, Any] = {"name": Path(place or known or "unknown").resolve().name, "digest": digest}
     if data is not None:
         manifest = data.dataset.manifest
         dataset |= {"source": manifest.source, "num_users": manifest.num_users, "seed": manifest.seed}
-    epochs = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-    facts = {"dataset": dataset, "trained": {"epochs": epochs, "seed": settings.get("seed_everything")}}
+    facts = {"dataset": dataset, "trained": {"epochs": finished_epochs(path), "seed": settings.get("seed_everything")}}
     return Trained(task.eval(), data, facts)
 
 

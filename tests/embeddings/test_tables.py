@@ -11,7 +11,7 @@ from memcom_rank.embeddings.merging_rows import MergingRows
 from memcom_rank.embeddings.prefixes import Prefixes
 from memcom_rank.embeddings.shared_table import SharedTable
 from memcom_rank.embeddings.stacked_rows import StackedRows
-from memcom_rank.embeddings.tables import Rows, Scalars, Table, initial_rows, pick
+from memcom_rank.embeddings.tables import Rows, Scalars, Table, initial_rows, pick, widened
 
 M, W = 13, 6
 TABLES = {
@@ -117,3 +117,9 @@ def test_picked_values_keep_both_shapes():
     values = torch.arange(24).view(4, 3, 2)
     places = torch.tensor([[1, 0], [3, 3]])
     assert torch.equal(pick(values, places), values[places])
+
+
+def test_narrow_values_end_in_zeros_and_wide_ones_stay_as_they_are():
+    values = torch.arange(6.0).view(3, 2)
+    assert torch.equal(widened(values, 4), torch.cat([values, torch.zeros(3, 2)], 1))
+    assert widened(values, 2) is values

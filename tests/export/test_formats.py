@@ -15,6 +15,11 @@ def test_onnx_takes_histories_of_any_length():
         format_of("onnx", 5)
 
 
+def test_a_history_has_a_limit_that_a_manifest_can_say():
+    with pytest.raises(ConfigError, match="at most 1048576"):
+        format_of("executorch", (1 << 20) + 1)
+
+
 @pytest.mark.parametrize("name", EXTRAS)
 def test_without_its_packages_it_says_what_to_install(name, monkeypatch):
     monkeypatch.setitem(sys.modules, f"memcom_rank.export.{name}_format", None)

@@ -8,7 +8,7 @@ from tests.runtime.bundles import FIELDS
 SIZES = {"embedding": 100, "bias": 0, "total": 1000}
 
 
-def text(metrics, before, peak=3_000_000):
+def text(metrics, before, peak=3_000_000, folder="b"):
     fields = {
         **FIELDS,
         "bits": 8,
@@ -18,7 +18,7 @@ def text(metrics, before, peak=3_000_000):
         "metrics": metrics,
     }
     speed = Speed(p50=0.00123, p95=0.00456, cold_start=0.05, peak_bytes=peak)
-    return report(Exported(Path("b"), fields, Agreement(0.012, 0.0034, 0.985, 77), speed, before, 400))
+    return report(Exported(Path(folder), fields, Agreement(0.012, 0.0034, 0.985, 77), speed, before, 400))
 
 
 def test_it_says_what_was_measured():
@@ -44,3 +44,7 @@ def test_what_does_not_run_here_is_not_measured():
 def test_without_a_dataset_the_report_says_where_one_goes():
     found = text("not measured", None)
     assert "--data.path" in found
+
+
+def test_the_next_command_can_be_pasted():
+    assert "rank 'my bundle' --history" in text("not measured", None, folder="my bundle")

@@ -32,7 +32,7 @@ def sparse(model):
 
 
 def subgraph():
-    return helper.make_graph([], "inner", [], [], [tensor()])
+    return helper.make_graph([], "inner", [], [])
 
 
 PLACES = {
@@ -41,13 +41,15 @@ PLACES = {
     "sparse": lambda model: model.graph.sparse_initializer.append(sparse(model)),
     "attribute": lambda model: model.graph.node[0].attribute.append(helper.make_attribute("a", tensor())),
     "attributes": lambda model: model.graph.node[0].attribute.append(helper.make_attribute("a", [tensor()])),
-    "branch": lambda model: model.graph.node[0].attribute.append(helper.make_attribute("a", subgraph())),
-    "branches": lambda model: model.graph.node[0].attribute.append(helper.make_attribute("a", [subgraph()])),
     "sparse attribute": lambda model: model.graph.node[0].attribute.append(helper.make_attribute("a", sparse(model))),
-    "function": lambda model: model.functions.append(
-        helper.make_function("d", "f", [], [], [helper.make_node("Constant", [], ["x"], value=tensor())], [])
+}
+NESTED = {
+    "a graph inside": lambda model: model.graph.node[0].attribute.append(helper.make_attribute("a", subgraph())),
+    "graphs inside": lambda model: model.graph.node[0].attribute.append(helper.make_attribute("a", [subgraph()])),
+    "functions": lambda model: model.functions.append(
+        helper.make_function("d", "f", [], [], [helper.make_node("Constant", [], ["x"], value_int=1)], [])
     ),
-    "training": lambda model: model.training_info.add().initialization.CopyFrom(subgraph()),
+    "for training": lambda model: model.training_info.add().initialization.CopyFrom(subgraph()),
 }
 
 
@@ -60,6 +62,13 @@ def test_a_whole_model_passes(tmp_path):
 def test_numbers_elsewhere_are_found_wherever_a_tensor_may_be(place, tmp_path):
     with pytest.raises(BundleError, match="outside of its file"):
         check(tmp_path, model_bytes(edit=PLACES[place]))
+
+
+@pytest.mark.parametrize("said", NESTED)
+def test_there_is_one_graph(said, tmp_path):
+    """Onnxruntime puts functions in the place of their calls by recursion, and 3,000 of them in a row kill it."""
+    with pytest.raises(BundleError, match=said):
+        check(tmp_path, model_bytes(edit=NESTED[said]))
 
 
 @pytest.mark.parametrize("field", ["data_location", "external_data"])

@@ -91,7 +91,7 @@ def test_names_that_are_no_text(tmp_path):
 
 def test_a_failing_run_is_a_named_error(tmp_path):
     model = load(tmp_path, model_bytes())
-    with pytest.raises(BundleError, match="onnxruntime refuses"):
+    with pytest.raises(BundleError, match=r"(?s)cannot run.*memory for 1 histories of length 1.*fewer or shorter"):
         model(np.array([[1 << 40]]))
 
 

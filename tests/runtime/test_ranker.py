@@ -36,6 +36,21 @@ def test_all_at_once_and_one_by_one_are_the_same(ranker):
     assert ranker.rank_all([]) == []
 
 
+def test_many_histories_are_ranked_in_several_runs(ranker, monkeypatch):
+    histories = [["Portal", 570], [], ["7", "8"], ["Half-Life"], ["Portal"]]
+    whole, sizes = ranker.rank_all(histories), []
+    run = Ranker.rank_ids
+
+    def counted(self, history_BL):
+        sizes.append(len(history_BL))
+        return run(self, history_BL)
+
+    monkeypatch.setattr(Ranker, "rank_ids", counted)
+    monkeypatch.setattr("memcom_rank.runtime.ranker._COMPARED", 2 * 2 * len(GAMES))
+    assert ranker.rank_all(histories) == whole
+    assert sizes == [2, 2, 1]
+
+
 def test_only_games_that_are_left_are_returned(ranker):
     own_ids = [own_id for own_id, _ in GAMES]
     assert len(ranker.rank(own_ids[2:])) == 2
@@ -95,11 +110,12 @@ def test_ids_go_straight_to_the_model(ranker):
         np.zeros((0, 1), dtype=np.int64),
         np.array([[2.0]]),
         np.array([[2]], dtype=np.int32),
+        [[2]],
     ],
     ids=str,
 )
 def test_ids_of_another_kind(ranker, history_BL):
-    with pytest.raises(HistoryError):
+    with pytest.raises(HistoryError, match=r"ids from|asarray|pad with 0"):
         ranker.rank_ids(history_BL)
 
 

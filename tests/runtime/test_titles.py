@@ -38,6 +38,9 @@ def test_plain(title, bare):
         ("東方紅魔郷", ["東方紅魔郷"]),
         ("twins", ["Twins", "Twins"]),
         ("zzzz", []),
+        ("ortal", ["Portal", "Portal 2"]),
+        ("or", []),
+        ("紅魔", ["東方紅魔郷"]),
         ("!?", []),
     ],
 )

@@ -47,7 +47,7 @@ def test_nothing_is_written_over(make, empty):
     ],
 )
 def test_what_no_reader_accepts_is_not_written(contents, fields, empty):
-    with pytest.raises(BundleError):
+    with pytest.raises(BundleError, match=r"change what is exported|see docs"):
         write_bundle(empty / "a", contents, fields)
     assert os.listdir(empty) == []
 

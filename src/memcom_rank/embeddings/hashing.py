@@ -75,19 +75,16 @@ def _step(factor: Tensor | int, ids: Tensor, term: Tensor | int) -> Tensor:
 def _narrow_step(factor: Tensor | int, ids: Tensor, term: Tensor | int) -> Tensor:
     """Return what `_step` does with nothing beyond 32 bits: an exported graph may run where there are no more.
 
-    Schoolbook multiplication. As 2^31 is 1 mod p, a product that is worth 2^(11 k) is turned in its 31 bits.
+    Schoolbook multiplication. As 2^31 is 1 mod p, what is worth 2^33 is worth 4, what is worth 2^44 is worth 4 times
+    2^11, and a sum that is worth 2^11 or 2^22 is turned in its 31 bits.
     """
-    ones, others = _limbs(factor), _limbs(ids)
+    (a, b, c), (x, y, z) = _limbs(factor), _limbs(ids)
+    sums = (a * x + (b * z + c * y) * 4, a * y + b * x + c * z * 4, a * z + b * y + c * x)  # below 2^24
     total = term
-    for place in range(2 * len(ones) - 1):
-        pairs = [(one, place - one) for one in range(len(ones)) if 0 <= place - one < len(others)]
-        product = sum(ones[one] * others[other] for one, other in pairs)
-        turn = place * _LIMB % 31
-        turned = product  # below 2^24
-        if turn > 0:
-            turned = product % (1 << 31 - turn) * (1 << turn) + product // (1 << 31 - turn)
+    for turn, value in zip((0, _LIMB, 2 * _LIMB), sums, strict=True):
+        turned = value % (1 << 31 - turn) * (1 << turn) + value // (1 << 31 - turn) if turn > 0 else value
         above = cast(Tensor, turned - (PRIME - total))
-        total = above + (above < 0).to(above.dtype) * PRIME
+        total = above + torch.where(above < 0, PRIME, 0)
     return cast(Tensor, total)
 
 

@@ -6,10 +6,9 @@ Takes a table, of whatever storage -> gives pooled histories and scores.
 import abc
 
 from torch import Tensor
-from torch.nn.functional import pad
 
 from memcom_rank.embeddings.base import CompressedEmbedding
-from memcom_rank.embeddings.tables import Table, Tile
+from memcom_rank.embeddings.tables import Table, Tile, widened
 
 
 class OwnRows(CompressedEmbedding):
@@ -23,7 +22,7 @@ class OwnRows(CompressedEmbedding):
 
     def _pool(self, ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
         rows_BL = (ids_BL - self._without()).clamp(min=0)
-        return pad(self.table.bag(rows_BL, weights_BL), (0, self.dim - self.table.width))
+        return widened(self.table.bag(rows_BL, weights_BL), self.dim)
 
     def project(self, queries_BD: Tensor) -> Tensor:
         """See the base: the components that the table has."""

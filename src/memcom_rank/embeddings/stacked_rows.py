@@ -11,9 +11,8 @@ from typing import cast, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
-from memcom_rank.embeddings.tables import Table, Tile
+from memcom_rank.embeddings.tables import Table, Tile, widened
 
 
 @final
@@ -32,11 +31,10 @@ class StackedRows(Table):
     def forward(self, rows: Tensor | None = None) -> Tensor:
         """See the base."""
         if rows is None:
-            return torch.cat([pad(table(), (0, self.width - table.width)) for table in self.parts()])
+            return torch.cat([widened(table(), self.width) for table in self.parts()])
         found, start = None, 0
         for table in self.parts():
-            own = table((rows - start).clamp(0, table.num_rows - 1))
-            own = pad(own, (0, self.width - table.width))
+            own = widened(table((rows - start).clamp(0, table.num_rows - 1)), self.width)
             found = own if found is None else torch.where((rows < start)[..., None], found, own)
             start += table.num_rows
         assert found is not None
@@ -46,10 +44,13 @@ class StackedRows(Table):
         """See the base: a bag of each table's own rows, the others' weighing nothing."""
         bags, start = [], 0
         for table in self.parts():
-            inside_BL = (rows_BL >= start) & (rows_BL < start + table.num_rows)
-            own_BL = (rows_BL - start).clamp(0, table.num_rows - 1)
-            bags.append(pad(table.bag(own_BL, weights_BL * inside_BL), (0, self.width - table.width)))
-            start += table.num_rows
+            own_BL, own_weights_BL, end = rows_BL, weights_BL, start + table.num_rows
+            if start > 0:  # a graph has no operation that is not needed: on a device a lookup is made of little else
+                own_BL, own_weights_BL = (rows_BL - start).clamp(min=0), own_weights_BL * (rows_BL >= start)
+            if end < self.num_rows:
+                own_BL, own_weights_BL = own_BL.clamp(max=table.num_rows - 1), own_weights_BL * (rows_BL < end)
+            bags.append(widened(table.bag(own_BL, own_weights_BL), self.width))
+            start = end
         return sum(bags[1:], start=bags[0])
 
     def tiles(self, size: int | list[int], first: int = 0) -> list[Tile]:

@@ -13,6 +13,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from memcom_rank.embeddings.bag import weighted_bag
 
@@ -128,3 +129,8 @@ def pick(values: Tensor, places: Tensor) -> Tensor:
 def products(rows_TW: Tensor, queries_BW: Tensor) -> Tensor:
     """Return the products of queries with rows, [B, T]."""
     return queries_BW @ rows_TW.T
+
+
+def widened(values: Tensor, width: int) -> Tensor:
+    """Return values [..., W] with zeros up to `width`; as they are, with no operation, where they are as wide."""
+    return values if values.shape[-1] == width else pad(values, (0, width - values.shape[-1]))

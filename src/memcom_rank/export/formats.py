@@ -16,6 +16,7 @@ from torch import nn
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.export.device import DeviceRanker
+from memcom_rank.runtime import MAX_HISTORY
 
 PARTS = {"embedding": "embedding", "bias": "bias", "match": "matcher"}  # of the device's module: name in a manifest
 EXTRAS = {"onnx": "export", "executorch": "executorch", "litert": "litert", "coreml": "coreml"}  # extra by format
@@ -65,7 +66,7 @@ class Format(abc.ABC):
         max_history: the longest history, or None for `usual_history`.
 
     Raises:
-        ConfigError: a limit where there is none.
+        ConfigError: a limit where there is none, or above what a bundle can say.
     """
 
     runtime: ClassVar[str]
@@ -80,6 +81,12 @@ class Format(abc.ABC):
                 f"--max_history {max_history}",
                 wanted=f"none: {self.runtime} takes histories of any length",
                 fix="leave it out",
+            )
+        if max_history is not None and max_history > MAX_HISTORY:
+            raise ConfigError(
+                f"--max_history {max_history}",
+                wanted=f"at most {MAX_HISTORY}: memory is set aside for it",
+                fix="leave it out for the usual length",
             )
         self.max_history = max_history or self.usual_history
 

@@ -34,12 +34,14 @@ class PackedMap(Stored):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the numbers of ids of any shape: int32, that shape + (K,). No more of the map is read."""
-        places_N = (ids.reshape(-1, 1) * self.columns + torch.arange(self.columns)).flatten()
+        places_N = ids.flatten()
+        if self.columns > 1:
+            places_N = (places_N[:, None] * self.columns + torch.arange(self.columns)).flatten()
         inside_N = places_N % 8
         first_N = places_N // 8 * self.bits + inside_N * self.bits // 8
         numbers_N = torch.zeros((), dtype=torch.int32)
         for byte, fields in enumerate(self._fields()):
-            at_N = (first_N + byte).clamp(max=len(self.packed) - 1)
+            at_N = first_N if byte == 0 else (first_N + byte).clamp(max=len(self.packed) - 1)
             keep_N, move_N = (field_8.index_select(0, inside_N) for field_8 in fields)
             numbers_N = numbers_N + _moved(self.packed.index_select(0, at_N).int() % keep_N, move_N, byte)
         return numbers_N.view(*ids.shape, self.columns)

@@ -1,5 +1,6 @@
 """Export room (floor 4): what was exported, as text. Takes the fields of a manifest -> gives a report."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,5 +99,5 @@ def _costs(speed: Speed | None) -> list[str]:
 
 def _next(found: Exported) -> str:
     if found.fields["runtime"] == "onnx":
-        return f'python -m memcom_rank rank {found.folder} --history "A GAME"'
+        return f'python -m memcom_rank rank {shlex.quote(str(found.folder))} --history "A GAME"'
     return f"read {found.folder / 'README.md'}"

@@ -28,7 +28,7 @@ def peak():  # not getrusage, which begins with the peak of the process that sta
 {idle}
 before, began = peak(), time.perf_counter()
 {load}
-rank(numpy.array([json.loads(sys.argv[2])]))
+rank(numpy.array([json.load(sys.stdin)]))
 print(json.dumps([time.perf_counter() - began, before and peak() - before]))
 """
 
@@ -66,8 +66,8 @@ def speed(rank: RankIds, bundle: Path, probe: Probe, histories: Sequence[Sequenc
     p50, p95 = np.quantile(seconds[10:], [0.5, 0.95])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     code = _PROBE.format(idle=probe.idle, load=probe.load)
-    words = [sys.executable, "-c", code, str(bundle), json.dumps(list(histories[0]))]
-    cold_start, peak = json.loads(
-        subprocess.run(words, check=True, capture_output=True, text=True, env=environment).stdout.splitlines()[-1]
-    )
+    words = [sys.executable, "-c", code, str(bundle)]
+    history = json.dumps(list(histories[0]))  # by its input: a long one does not fit on a command line
+    ran = subprocess.run(words, check=True, input=history, capture_output=True, text=True, env=environment)
+    cold_start, peak = json.loads(ran.stdout.splitlines()[-1])
     return Speed(float(p50), float(p95), cold_start, peak)

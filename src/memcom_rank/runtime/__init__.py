@@ -6,11 +6,12 @@ Importing it loads the standard library only; `Ranker.load` loads the rest.
 from .bundle import Bundle, open_bundle
 from .errors import BundleError, HistoryError, RankerError
 from .games import Game, Games, pack_games
-from .manifest import FileFacts, Manifest
+from .manifest import MAX_HISTORY, FileFacts, Manifest
 from .ranker import Ranked, Ranker
 from .write import write_bundle
 
 __all__ = [
+    "MAX_HISTORY",
     "Bundle",
     "BundleError",
     "FileFacts",

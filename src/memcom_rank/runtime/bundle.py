@@ -80,6 +80,10 @@ def _manifest(folder: Path) -> bytes:
     place = folder / MANIFEST
     try:
         size = os.lstat(place).st_size
+    except PermissionError as error:
+        raise BundleError(
+            f"'{folder}' cannot be read: {error.strerror}", wanted="a bundle's folder", fix="ask its owner to share it"
+        ) from None
     except (OSError, ValueError):
         raise BundleError(
             f"no bundle at '{folder}': {MANIFEST} is missing",

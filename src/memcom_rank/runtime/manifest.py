@@ -19,6 +19,7 @@ RUNTIMES = ("onnx", "executorch", "coreml", "litert")
 NOT_MEASURED = "not measured"
 
 MAX_MANIFEST_BYTES = 1 << 20
+MAX_HISTORY = 1 << 20  # of a format that has a fixed length
 MAX_MODEL_BYTES = (1 << 31) - 1  # of any protobuf
 MAX_FILE_BYTES = 1 << 28  # of the other files, packed or unpacked
 MAX_EXPANSION = 100  # titles shrink 2 to 10 times; what shrinks more is no list of titles
@@ -136,7 +137,7 @@ def _checked(fields: dict[str, Any]) -> Manifest:
     for key in ("full_table_bytes", "full_model_bytes"):
         _want(_is_count(fields[key], 0), key, fields[key], "bytes")
     length = fields["max_history"]
-    _want(length is None or _is_count(length, 1, 1 << 20), "max_history", length, "a length, or null for any")
+    _want(length is None or _is_count(length, 1, MAX_HISTORY), "max_history", length, "a length, or null for any")
     _want(length is None or fields["runtime"] != "onnx", "max_history", length, "null, for ONNX takes any length")
     for key in ("dataset", "trained"):
         _want(_is_table(fields[key]) and all(map(_is_fact, fields[key].values())), key, fields[key], "plain facts")

@@ -1,8 +1,9 @@
 """Runtime (apart): walks an ONNX file before onnxruntime sees it. A path -> nothing, or a named error.
 
 An ONNX tensor may say that its numbers lie in another file, or at an address in memory; onnxruntime would go there. A
-bundle's model holds its own numbers. The walk follows the protobuf wire format and the field numbers of onnx.proto, and
-steps over the numbers themselves, so that it takes milliseconds and no memory.
+bundle's model holds its own numbers. It is one graph: functions that call functions overflow the stack of onnxruntime.
+The walk follows the protobuf wire format and the field numbers of onnx.proto, and steps over the numbers themselves,
+so that it takes no memory, and of models that the exporter makes milliseconds.
 """
 
 import mmap
@@ -11,17 +12,21 @@ from pathlib import Path
 
 from .errors import damaged
 
-_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR, _SPARSE, _FUNCTION, _TRAINING = range(8)
+_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR, _SPARSE = range(6)
 # the fields that hold messages in which a tensor may be, as {message: {field number: message}}
 _INSIDE: dict[int, dict[int, int]] = {
-    _MODEL: {7: _GRAPH, 20: _TRAINING, 25: _FUNCTION},
+    _MODEL: {7: _GRAPH},
     _GRAPH: {1: _NODE, 5: _TENSOR, 15: _SPARSE},
     _NODE: {5: _ATTRIBUTE},
-    _ATTRIBUTE: {5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH, 22: _SPARSE, 23: _SPARSE},
+    _ATTRIBUTE: {5: _TENSOR, 10: _TENSOR, 22: _SPARSE, 23: _SPARSE},
     _TENSOR: {},
     _SPARSE: {1: _TENSOR, 2: _TENSOR},
-    _FUNCTION: {7: _NODE, 11: _ATTRIBUTE},
-    _TRAINING: {1: _GRAPH, 2: _GRAPH},
+}
+_REFUSED = {
+    (_MODEL, 20): "a graph for training",
+    (_MODEL, 25): "functions",
+    (_ATTRIBUTE, 6): "a graph inside its graph",
+    (_ATTRIBUTE, 11): "graphs inside its graph",
 }
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14  # fields of a tensor
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5  # wire types
@@ -29,7 +34,7 @@ _MAX_VARINT = 10
 
 
 def check_onnx(path: Path) -> None:
-    """Check that a model is one whole message, with all of its numbers inside.
+    """Check that a model is one whole message, one graph, with all of its numbers inside.
 
     Raises:
         BundleError: it is not, or a tensor refers to what is elsewhere.
@@ -42,17 +47,21 @@ def check_onnx(path: Path) -> None:
 
 
 def _walk(data: mmap.mmap) -> None:
-    left = [(_MODEL, 0, len(data))]
-    while left:
-        message, at, end = left.pop()
-        inside = _INSIDE[message]
-        for field, value, size in _fields(data, at, end):
+    nested = [(_MODEL, _fields(data, 0, len(data)))]
+    while nested:
+        message, fields = nested[-1]
+        for field, value, size in fields:
+            if (message, field) in _REFUSED:
+                raise damaged(f"the model holds {_REFUSED[message, field]}", "one graph")
             if message == _TENSOR and (field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value)):
                 raise damaged(
                     "the model refers to numbers outside of its file", "a model that holds all of its numbers"
                 )
-            if field in inside:
-                left.append((inside[field], value, value + size))
+            if field in _INSIDE[message]:
+                nested.append((_INSIDE[message][field], _fields(data, value, value + size)))
+                break
+        else:
+            nested.pop()
 
 
 def _fields(data: mmap.mmap, at: int, end: int) -> Iterator[tuple[int, int, int]]:

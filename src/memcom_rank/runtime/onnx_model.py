@@ -67,7 +67,12 @@ class OnnxModel:
         try:
             ids_BK, scores_BK = self._session.run(["ids", "scores"], {"history": history_BL})
         except Exception as error:
-            raise _refused(error) from error
+            users, length = history_BL.shape
+            raise BundleError(
+                f"onnxruntime cannot run the model: {ascii(str(error))[:200]}",
+                wanted=f"memory for {users} histories of length {length}, and a model that the exporter made",
+                fix="rank fewer or shorter histories at once; if one fails too, copy the whole bundle again",
+            ) from error
         if not _is_ranking(history_BL, ids_BK, scores_BK, self._num_games, self._k):
             raise damaged("the model returns no ranking of the games that are left", "distinct games, best first")
         return ids_BK, scores_BK

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .onnx_model import Floats, Ints, OnnxModel
 
 GameName = str | int  # an own id or a title; ids that are numbers may be given as such
+_COMPARED = 1 << 24  # pairs of a played and a ranked game, of all users that one run of the model takes: 64 MB of fp32
 
 
 class Ranked(NamedTuple):
@@ -83,18 +84,22 @@ class Ranker:
     def rank_all(
         self, histories: Iterable[Iterable[GameName]], k: int = 10, *, skip_unknown: bool = False
     ) -> list[list[Ranked]]:
-        """Return what `rank` returns for each of the histories, in one run of the model."""
+        """Return what `rank` returns for each of the histories, in runs of a few hundred MB of memory each."""
         import numpy as np
 
         self._check_k(k)
         users = [self._ids(history, skip_unknown) for history in histories]
-        if not users:
-            return []
-        history_BL = np.zeros((len(users), max(1, *map(len, users))), dtype=np.int64)
-        for row, ids in enumerate(users):
-            history_BL[row, : len(ids)] = ids
-        ids_BK, scores_BK = self.rank_ids(history_BL)
-        return [self._ranked(ids, scores) for ids, scores in zip(ids_BK[:, :k], scores_BK[:, :k], strict=True)]
+        longest = max(map(len, users), default=1) or 1
+        at_once = max(1, _COMPARED // (longest * self.manifest.num_games))
+        rankings = list[list[Ranked]]()
+        for first in range(0, len(users), at_once):
+            some = users[first : first + at_once]
+            history_BL = np.zeros((len(some), longest), dtype=np.int64)
+            for row, ids in enumerate(some):
+                history_BL[row, : len(ids)] = ids
+            ids_BK, scores_BK = self.rank_ids(history_BL)
+            rankings += [self._ranked(*one) for one in zip(ids_BK[:, :k], scores_BK[:, :k], strict=True)]
+        return rankings
 
     def rank_ids(self, history_BL: "Ints") -> "tuple[Ints, Floats]":
         """Run the model itself, on ids in place of names.
@@ -111,13 +116,18 @@ class Ranker:
             BundleError: the model does not return a ranking.
         """
         most = self.manifest.num_games + FIRST_ID - 1
-        seen = f"{history_BL.dtype} of shape {history_BL.shape}"
-        if history_BL.dtype != "int64" or history_BL.ndim != 2 or 0 in history_BL.shape:
+        kind, shape = getattr(history_BL, "dtype", type(history_BL).__name__), getattr(history_BL, "shape", ())
+        if kind != "int64":
             raise HistoryError(
-                seen, wanted="int64 of shape [users, length]", fix="pad with 0 to a length of at least 1"
+                f"histories of {kind}", wanted="an array of int64", fix="numpy.asarray(histories, dtype=numpy.int64)"
+            )
+        if len(shape) != 2 or 0 in shape:
+            raise HistoryError(
+                f"histories of shape {shape}", wanted="[users, length]", fix="pad with 0 to a length of at least 1"
             )
         if history_BL.min() < 0 or history_BL.max() > most:
-            raise HistoryError(f"ids up to {history_BL.max()}", wanted=f"0 .. {most}", fix="use 1 for unknown games")
+            seen = f"ids from {history_BL.min()} to {history_BL.max()}"
+            raise HistoryError(seen, wanted=f"0 .. {most}", fix="use 0 for padding and 1 for unknown games")
         return self._model(history_BL)
 
     def place(self, game: GameName) -> int:

@@ -27,7 +27,7 @@ def write_bundle(path: str | os.PathLike[str], files: Mapping[str, bytes], field
 
     Raises:
         BundleError: `path` is there already, the fields are not what a reader accepts, or the disk is full or not
-            writable. Nothing is left behind then.
+            writable. No part of a bundle is left behind then.
     """
     target = Path(os.path.abspath(path))
     data = _manifest(files, fields)
@@ -39,7 +39,7 @@ def write_bundle(path: str | os.PathLike[str], files: Mapping[str, bytes], field
         try:
             for name, content in {**files, MANIFEST: data}.items():
                 _write(temporary / name, content)
-            open_bundle(temporary)
+            _check(temporary)
             temporary.chmod(0o755)
             _flush(temporary)
             if os.path.lexists(target):  # a rename would replace an empty folder
@@ -64,6 +64,14 @@ def _manifest(files: Mapping[str, bytes], fields: Mapping[str, Any]) -> bytes:
         return manifest_bytes({**whole, "digest": digest_of(whole)})
     except (TypeError, ValueError) as error:
         raise _unfit(f"fields that are no JSON: {error}") from error
+
+
+def _check(folder: Path) -> None:
+    try:
+        open_bundle(folder)
+    except BundleError as error:
+        fix = "no reader takes such a bundle: change what is exported"
+        raise BundleError(error.seen, wanted=error.wanted, fix=fix) from error
 
 
 def _write(place: Path, content: bytes) -> None:
