@@ -133,7 +133,8 @@ def export(
             costs = speed(rank, trial, kind.probe(), users)
     files, fields = _with_card(files, {**fields, "metrics": after or "not measured"}, kind.use)
     write_bundle(output, files, fields)
-    return report(Exported(output, fields, found, costs, before, scorer.embedding.num_bytes))
+    disk_bytes = sum(file.stat().st_size for file in output.iterdir())
+    return report(Exported(output, fields, found, costs, before, scorer.embedding.num_bytes, disk_bytes))
 
 
 class Artifact:

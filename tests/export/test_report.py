@@ -18,14 +18,17 @@ def text(metrics, before, peak=3_000_000, folder="b"):
         "metrics": metrics,
     }
     speed = Speed(p50=0.00123, p95=0.00456, cold_start=0.05, peak_bytes=peak)
-    return report(Exported(Path(folder), fields, Agreement(0.012, 0.0034, 0.985, 77), speed, before, 400))
+    return report(Exported(Path(folder), fields, Agreement(0.012, 0.0034, 0.985, 77), speed, before, 400, 1234))
 
 
 def test_it_says_what_was_measured():
     found = text({"ndcg@10": 0.2501}, {"ndcg@10": 0.2512})
-    for words in ("20.0x", "30.0x", "3.0x", "0.2501", "0.2512", "98.50%", "1.20e-02", "0.340%", "77 users", "1.23 ms"):
+    for words in ("20.0x", "30.0x", "2.4x", "0.2501", "0.2512", "98.50%", "1.20e-02", "0.340%", "77 users", "1.23 ms"):
         assert words in found
     assert "3,000,000 bytes" in found
+    sizes = {line.split()[0]: line.split()[1] for line in found.splitlines() if line.endswith("x")}
+    assert list(sizes) == ["embedding", "bias", "manifest", "total"]
+    assert (sizes["manifest"], sizes["total"]) == ("234", "1,234")
 
 
 def test_without_a_dataset_it_says_not_measured():
@@ -35,7 +38,7 @@ def test_without_a_dataset_it_says_not_measured():
 
 def test_what_does_not_run_here_is_not_measured():
     fields = {**FIELDS, "bits": 8, "bytes": SIZES, "metrics": "not measured", "runtime": "coreml"}
-    found = report(Exported(Path("b"), fields, None, None, {"ndcg@10": 0.2512}, 400))
+    found = report(Exported(Path("b"), fields, None, None, {"ndcg@10": 0.2512}, 400, 1234))
     assert "0.2512" in found
     assert found.count("not measured") == 3
     assert "does not run on this system" in found

@@ -20,6 +20,7 @@ class Exported(NamedTuple):
         speed: on this machine, or None as well.
         before: metrics of the checkpoint; those of the bundle are in its manifest. None where there is no dataset.
         embedding_bytes: of the checkpoint's embedding at rest.
+        disk_bytes: of all files of the bundle; the manifest tells those of all but itself.
     """
 
     folder: Path
@@ -28,11 +29,16 @@ class Exported(NamedTuple):
     speed: Speed | None
     before: Mapping[str, float] | None
     embedding_bytes: int
+    disk_bytes: int
 
 
 def report(found: Exported) -> str:
     """Return the report."""
-    fields, sizes, limits = found.fields, found.fields["bytes"], LIMITS[found.fields["bits"]]
+    fields, limits = found.fields, LIMITS[found.fields["bits"]]
+    listed = fields["bytes"]
+    manifest = found.disk_bytes - listed["total"]
+    sizes = {**{name: size for name, size in listed.items() if name != "total"}, "manifest": manifest}
+    sizes["total"] = found.disk_bytes
     table, model = fields["full_table_bytes"], fields["full_model_bytes"]
     head = f"{'bytes on disk':34s}{'bytes':>14s}{'full table':>12s}{'full model':>12s}"
     line = "-" * len(head)
