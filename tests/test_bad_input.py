@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.command import SMALL, fit, run
+from tests.test_cli import summary
 
 MODEL = "--model.init_args"
 ALWAYS = ("--config", "ranknet.yaml", *SMALL)
@@ -24,6 +25,7 @@ CASES = {
     "nothing to compare with": (["--data.num_negatives", 0], "ConfigError: data.num_negatives is 0", "1024"),
     "config": (["--config", "embeding/full.yaml"], "no config 'embeding/full.yaml'", "--config embedding/full.yaml"),
     "value": (["--data.batch_size", "many"], 'ConfigError: Parser key "data.batch_size"', "see: python train.py fit"),
+    "overfit": (["--trainer.overfit_batches", 1], "ConfigError: overfit_batches is 1", "--trainer.limit_train_batches"),
     "range": (["--data.batch_size", 0], "ConfigError: data.batch_size is 0", "at least 1"),
     "dataset": (["--data.path", "nowhere"], "DatasetError: no dataset at 'nowhere'", "python -m data_prep build"),
     "budget": ([f"{MODEL}.embedding.init_args.target_ratio", 5000], "BudgetError: MEmCom", "largest ratio"),
@@ -132,6 +134,30 @@ def test_a_checkpoint_of_weights_alone(fitted, tmp_path):
     torch.save({key: value for key, value in checkpoint.items() if key != "loops"}, tmp_path / "weights.ckpt")
     ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", tmp_path / "weights.ckpt")
     assert_refused(ran, "CheckpointError: ", "weights alone", "go on from")
+
+
+@pytest.mark.filterwarnings("ignore:.*could not find the monitored key:UserWarning")  # Lightning's, and true
+@pytest.mark.parametrize(
+    "words",
+    [["--trainer.check_val_every_n_epoch", 5], ["--trainer.max_steps", 2, "--data.batch_size", 64]],
+    ids=["rarely", "inside the first epoch"],
+)
+def test_a_run_that_ends_before_its_first_validation_keeps_what_it_trained(words, tiny, tmp_path):
+    ran = run(tmp_path, "fit", *ALWAYS, "--data.path", tiny, "--trainer.max_epochs", 2, *words)
+    assert ran.status == 1
+    assert "ConfigError: no epoch was validated" in ran.err
+    assert "--ckpt_path last" in ran.err
+    assert "Traceback" not in ran.err
+    tested = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", "last")
+    assert tested.status == 0, tested.err
+    assert "test.ndcg@10" in summary(tested)
+
+
+def test_a_run_whose_steps_are_done(tiny, tmp_path):
+    words = ("--data.batch_size", 64, "--trainer.max_steps", 12, "--trainer.max_epochs", -1)
+    first = fit(tmp_path, tiny, *words)
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", first.folder, *words)
+    assert_refused(ran, "CheckpointError: ", "12 steps, and 12 are asked for", "--trainer.max_steps 24")
 
 
 def test_no_place_for_runs(tiny, tmp_path):

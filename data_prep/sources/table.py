@@ -137,6 +137,8 @@ def _labels(values: pl.Series) -> pl.Series:
 
 
 def _titles(values: pl.Series) -> pl.Series:
+    if values.dtype.is_nested() or values.dtype == pl.Binary:
+        raise _wrong_type(values, "text")
     return values.cast(pl.String)
 
 

@@ -9,7 +9,7 @@ import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning.utilities import rank_zero_only
@@ -91,12 +91,20 @@ def _of_newest_run(name: str, wanted: str, runs: Path) -> Path:
     )
 
 
-def finished_epochs(path: Path) -> int | None:
-    """Return how many epochs a checkpoint's run had trained; None where it holds weights alone."""
+class Progress(NamedTuple):
+    """How far a checkpoint's run had come."""
+
+    epochs: int
+    steps: int
+
+
+def progress_of(path: Path) -> Progress | None:
+    """Return how far a checkpoint's run had come; None where it holds weights alone."""
     checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     if "loops" not in checkpoint:
         return None
-    return int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+    progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+    return Progress(int(progress["processed"]), int(checkpoint["global_step"]))
 
 
 def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:

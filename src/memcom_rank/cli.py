@@ -9,20 +9,22 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
+from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
 
-from memcom_rank.arguments import expand, finished_epochs
+from memcom_rank.arguments import expand, progress_of
 from memcom_rank.callbacks import (
     PredictionWriter,
     RunReport,
     SaveRunConfig,
     TrainingMeter,
     UserMetricsWriter,
+    WholeCheckpoints,
     progress_bar,
 )
 from memcom_rank.callbacks.run_folder import discard_run, new_run_folder
 from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
-from memcom_rank.contract.errors import CheckpointError
+from memcom_rank.contract.errors import CheckpointError, ConfigError
 from memcom_rank.data import RankingData
 from memcom_rank.parser import RankParser, named_error
 from memcom_rank.quiet import quiet
@@ -130,35 +132,61 @@ class RankCLI(LightningCLI):
             writers = [UserMetricsWriter(self.run_folder), report]
         progress = [] if config.trainer.enable_progress_bar is False else [progress_bar()]
         self.trainer_defaults["callbacks"] = [TrainingMeter(), *progress, *writers]
-        return super().instantiate_trainer(logger=[mirror, *loggers], default_root_dir=self.run_folder, **kwargs)
+        plugins = _as_list(config.trainer.plugins or [])
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins = [*plugins, WholeCheckpoints()]
+        places = {"logger": [mirror, *loggers], "default_root_dir": self.run_folder, "plugins": plugins}
+        return super().instantiate_trainer(**places, **kwargs)
 
     def before_fit(self) -> None:
         """Refuse to go on with a run that has nothing left to do.
 
         Raises:
-            CheckpointError: it has trained all the epochs asked for, or the checkpoint holds weights alone.
+            CheckpointError: it has trained all the epochs or steps asked for, or the checkpoint holds weights alone.
+            ConfigError: `overfit_batches`.
         """
-        path, most = self.config[self.subcommand].ckpt_path, self.trainer.max_epochs
+        config = self.config[self.subcommand]
+        if config.trainer.overfit_batches:
+            raise ConfigError(
+                f"overfit_batches is {config.trainer.overfit_batches}",
+                wanted="0: batches are drawn by a sampler of their own, which Lightning would replace",
+                fix="use --trainer.limit_train_batches, which does as much here",
+            )
+        path = config.ckpt_path
         if path is None:
             return
-        if (done := finished_epochs(Path(path))) is None:
+        if (done := progress_of(Path(path))) is None:
             raise CheckpointError(
                 f"'{path}' holds weights alone, without the state of the optimizer",
                 wanted="a checkpoint that a run can go on from",
                 fix="train again, without save_weights_only",
             )
-        if most is not None and 0 <= most <= done:
-            raise CheckpointError(
-                f"'{path}' has trained {done} epochs, and {most} are asked for",
-                wanted="epochs left to train",
-                fix=f"raise the number: --trainer.max_epochs {2 * done}",
-            )
+        limits = {"epochs": self.trainer.max_epochs, "steps": self.trainer.max_steps}
+        for unit, most in limits.items():
+            count = done._asdict()[unit]
+            if most is not None and 0 <= most <= count:
+                raise CheckpointError(
+                    f"'{path}' has trained {count} {unit}, and {most} are asked for",
+                    wanted=f"{unit} left to train",
+                    fix=f"raise the number: --trainer.max_{unit} {2 * count}",
+                )
 
     def after_fit(self) -> None:
-        """Test the best checkpoint, once."""
+        """Test the best checkpoint, once.
+
+        Raises:
+            ConfigError: training came to its end without a validation.
+        """
         checkpoint = self.trainer.checkpoint_callback
         if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
             self.test(model=self.model, datamodule=self.datamodule, ckpt_path=checkpoint.best_model_path)
+        elif self.trainer.state.finished and not self.config[self.subcommand].trainer.fast_dev_run:
+            raise ConfigError(
+                "no epoch was validated, so that none is the best and nothing was tested",
+                wanted="a validation before training ends",
+                fix="lower --trainer.check_val_every_n_epoch, or train longer; to test the last epoch: "
+                "python train.py test --config ranknet.yaml --ckpt_path last",
+            )
 
     def test(self, **arguments: Any) -> None:
         """Test without Lightning's own table of metrics: the closing table says more."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from memcom_rank import tasks
-from memcom_rank.arguments import checkpoint_settings, find_checkpoint, finished_epochs
+from memcom_rank.arguments import checkpoint_settings, find_checkpoint, progress_of
 from memcom_rank.callbacks.baseline_metrics import Score, Values, measure
 from memcom_rank.contract.errors import CheckpointError, ConfigError, diverged
 from memcom_rank.contract.manifest import MANIFEST_FILE
@@ -192,7 +192,8 @@ def _load(path: Path, data_path: str | None) -> Trained:
     if data is not None:
         manifest = data.dataset.manifest
         dataset |= {"source": manifest.source, "num_users": manifest.num_users, "seed": manifest.seed}
-    facts = {"dataset": dataset, "trained": {"epochs": finished_epochs(path), "seed": settings.get("seed_everything")}}
+    done = progress_of(path)
+    facts = {"dataset": dataset, "trained": {"epochs": done and done.epochs, "seed": settings.get("seed_everything")}}
     return Trained(task.eval(), data, facts)
 
 

@@ -1,12 +1,15 @@
 """RunCheckpoint on its own; tests/test_resume.py resumes whole runs with it."""
 
+import errno
+import os
 import types
 
 import pytest
 import torch
 
-from memcom_rank.callbacks import RunCheckpoint
+from memcom_rank.callbacks import RunCheckpoint, WholeCheckpoints
 from memcom_rank.callbacks.checkpoint import best_score
+from memcom_rank.contract.errors import WriteError
 
 
 @pytest.fixture
@@ -79,3 +82,23 @@ def test_the_best_score_is_that_of_the_monitored_checkpoint(old, tmp_path):
     watched = resumed(old / "last.ckpt", state(old), tmp_path / "new")
     assert best_score(types.SimpleNamespace(checkpoint_callbacks=[plain, watched])) == pytest.approx(0.2)
     assert best_score(types.SimpleNamespace(checkpoint_callbacks=[plain])) is None
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint({"epoch": 1}, path)
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WriteError, match="No space left"):
+        WholeCheckpoints().save_checkpoint({"epoch": 2}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_runs_write_with_it(fitted):
+    checkpoint = torch.load(fitted.folder / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] > 0
+    assert (fitted.folder / "checkpoints/last.ckpt").read_bytes()[:60].count(b"archive") == 1  # the name torch gives

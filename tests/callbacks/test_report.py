@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from memcom_rank.baselines import ease
 from tests.command import fit, run
 from tests.test_cli import summary
@@ -43,3 +45,16 @@ def test_the_sanity_check_reports_nothing(tiny, tmp_path):
     ran = fit(tmp_path, tiny, "--trainer.num_sanity_val_steps", 1, epochs=1)
     assert ran.out.count("ranker, MEmCom") == 1
     assert summary(ran)["epochs"] == 1
+
+
+def test_a_part_of_the_users_is_not_put_beside_all(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr("memcom_rank.data.module._MOST_USERS", 64)
+    words = ("--config", "ranknet.yaml", "--ckpt_path", fitted.folder)
+    ran = run(tmp_path, "test", *words, "--trainer.limit_test_batches", 2)
+    found = summary(ran)
+    assert found["baselines.all.skipped"].startswith("measured on 2 of ")
+    assert not [key for key in found if key.startswith(("baselines.ease", "synthetic."))]
+    assert "skipped: measured on 2 of" in ran.out
+    whole = summary(run(tmp_path, "test", *words, "--trainer.limit_test_batches", 1000))
+    for key in ("test.ndcg@10", "baselines.ease.ndcg@10"):
+        assert whole[key] == pytest.approx(summary(fitted)[key])

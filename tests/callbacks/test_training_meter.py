@@ -24,6 +24,9 @@ class Module:
         self.logged[key] = (float(value), options)
 
 
+TRAINER = types.SimpleNamespace(accumulate_grad_batches=1)
+
+
 def batch(rows):
     return types.SimpleNamespace(examples=torch.tensor(2 * rows))
 
@@ -39,7 +42,7 @@ def epoch(meter, clock, losses, *, validation=0.0):
     meter.on_train_epoch_start(None, module)
     for index, loss in enumerate(losses):
         clock.now += 1
-        meter.on_train_batch_end(None, module, {"loss": torch.tensor(loss)}, batch(2), index)
+        meter.on_train_batch_end(TRAINER, module, {"loss": torch.tensor(loss)}, batch(2), index)
     meter.on_validation_start(None, module)
     clock.now += validation
     meter.on_validation_end(None, module)
@@ -69,3 +72,14 @@ def test_validation_outside_training_counts_nothing(clock):
     clock.now += 5
     meter.on_validation_end(None, module)
     assert epoch(meter, clock, [1.0])["train/rows_per_second"][0] == 4.0
+
+
+def test_the_loss_is_that_of_a_batch_however_many_make_a_step(clock):
+    """Lightning divides the loss of each batch by their number."""
+    meter, module = TrainingMeter(), Module()
+    meter.on_train_epoch_start(None, module)
+    four = types.SimpleNamespace(accumulate_grad_batches=4)
+    meter.on_train_batch_end(four, module, {"loss": torch.tensor(0.5)}, batch(2), 0)
+    clock.now += 1
+    meter.on_train_epoch_end(None, module)
+    assert module.logged["train/loss_epoch"][0] == 2.0

@@ -6,6 +6,7 @@ from memcom_rank.compare import schedule
 from memcom_rank.compare.cells import plan
 from memcom_rank.compare.schedule import Program, run_cells
 from memcom_rank.compare.shelf import FAILED, FINISHED, INFEASIBLE, NOT_RUN, Shelf
+from memcom_rank.contract.errors import WriteError
 from tests.compare.cells import comparison, write_fit
 
 
@@ -22,7 +23,8 @@ class Trainer:
 
     def __init__(self, cells, polls=3, fates=None):
         self.cells, self.polls, self.fates = {cell.title: cell for cell in cells}, polls, fates or {}
-        self.started, self.at_once, self.slots, self.stopped = [], 0, [], []
+        self.started, self.at_once, self.slots = [], 0, []
+        self.asked, self.stopped, self.killed = [], [], []
         self.running = set()
 
     def __call__(self, words, folder, title, slot):
@@ -67,8 +69,14 @@ class Fake:
         write_fit(self.folder, self.trainer.cells[self.title])
         return 0
 
+    def ask(self):
+        self.trainer.asked.append(self.title)
+
     def stop(self):
         self.trainer.stopped.append(self.title)
+
+    def kill(self):
+        self.trainer.killed.append(self.title)
 
 
 class Watch:
@@ -166,13 +174,29 @@ def test_a_cell_that_ended_unseen_is_not_run_again(tmp_path):
     assert watch.ends == [cell.title for cell in cells]
 
 
+def test_none_is_left_running_whatever_happens_while_they_stop(tmp_path, monkeypatch):
+    cells, shelf = plan(comparison(tmp_path)), Shelf(tmp_path)
+    trainer = Trainer(cells, fates={cells[0].title: "kill"})
+
+    def full(cell, seconds):
+        raise WriteError("no space", wanted="space", fix="make some")
+
+    monkeypatch.setattr(shelf, "stopped", full)
+    with pytest.raises(WriteError):
+        run_cells(cells, shelf, trainer, 3, Watch())
+    running = [cell.title for cell in cells[:3]]
+    assert trainer.asked == trainer.killed == running
+    assert trainer.stopped == running[:1]
+
+
 def test_a_program_prints_into_its_log_and_ends_when_asked(tmp_path):
     waits = "import sys\nprint('here', flush=True)\nsys.stdin.read()\nimport time\ntime.sleep(600)"
     program = Program([sys.executable, "-c", waits], tmp_path, {})
     assert program.poll() is None
-    program.stop()
-    assert program.poll() < 0
-    program.stop()
+    for _ in range(2):
+        program.ask()
+        program.stop()
+        assert program.poll() < 0
     ends = Program([sys.executable, "-c", "import os; print(os.environ['MINE'])"], tmp_path, {"MINE": "yes"})
     ends._process.wait(60)
     assert ends.poll() == 0
@@ -187,5 +211,6 @@ def test_a_program_that_does_not_end_when_asked(tmp_path, monkeypatch):
     program = Program([sys.executable, "-c", deaf], tmp_path, {})
     while "\ndeaf" not in (tmp_path / "log.txt").read_text():
         assert program.poll() is None
+    program.ask()
     program.stop()
     assert program.poll() == -9

@@ -1,4 +1,5 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,13 @@ def test_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         _write_half(target)
     assert target.read_text() == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["report.txt"]
+
+
+def test_two_processes_may_write_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with new_file(tmp_path / "a") as mine:
+        mine.write_text("mine")
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        with new_file(tmp_path / "a") as other:
+            other.write_text("other")
+    assert (tmp_path / "a").read_text() == "mine"
+    assert os.listdir(tmp_path) == ["a"]

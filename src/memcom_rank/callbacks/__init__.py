@@ -1,6 +1,6 @@
 """Callbacks room (floor 4): run folder, progress, reports, predictions. Everything here writes on rank 0 alone."""
 
-from memcom_rank.callbacks.checkpoint import RunCheckpoint
+from memcom_rank.callbacks.checkpoint import RunCheckpoint, WholeCheckpoints
 from memcom_rank.callbacks.predictions import PredictionWriter
 from memcom_rank.callbacks.progress import progress_bar
 from memcom_rank.callbacks.report import RunReport
@@ -15,5 +15,6 @@ __all__ = [
     "SaveRunConfig",
     "TrainingMeter",
     "UserMetricsWriter",
+    "WholeCheckpoints",
     "progress_bar",
 ]

@@ -1,13 +1,35 @@
 """Callbacks room (floor 4): checkpoints of a run, remembered when another run goes on from them."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins import TorchCheckpointIO
 
 from memcom_rank.contract.files import new_file
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint under a temporary name beside its place, and renames it: a full disk leaves the old one.
+
+    Lightning's own writes to the folder of temporary files, which may be on another disk: from there it is copied, over
+    the old one.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            WriteError: the disk is full or the place cannot be written.
+        """
+        with new_file(Path(path)) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class RunCheckpoint(ModelCheckpoint):

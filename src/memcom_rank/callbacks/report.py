@@ -115,7 +115,11 @@ class RunReport(Callback):
     def _dataset(self, trainer: Trainer, split: str, ks: list[Any]) -> Summary:
         data = trainer.datamodule  # type: ignore[attr-defined]
         manifest = data.dataset.manifest
-        found: Summary = {"dataset.path": str(data.path), "dataset.digest": manifest.digest, **manifest.references}
+        found: Summary = {"dataset.path": str(data.path), "dataset.digest": manifest.digest}
+        done, of = _batches(trainer, split)
+        if done < of:  # theirs are of all users
+            return {**found, "baselines.all.skipped": f"measured on {done:,} of {of:,} batches, not on all users"}
+        found |= manifest.references
         if manifest.labels:
             measured = label_baselines(data, split, ks)
         else:
@@ -142,3 +146,10 @@ class RunReport(Callback):
 def _task(pl_module: LightningModule) -> Task:
     assert isinstance(pl_module, Task)
     return pl_module
+
+
+def _batches(trainer: Trainer, split: str) -> tuple[int, int]:
+    """Return how many batches of a split were evaluated, and how many there are."""
+    test = split == TEST
+    done = trainer.num_test_batches if test else trainer.num_val_batches
+    return int(sum(done)), len(trainer.test_dataloaders if test else trainer.val_dataloaders)  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ class TrainingMeter(Callback):
         batch_idx: int,
     ) -> None:
         """Keep what a step came to; not read before the end of the epoch, so that a GPU is not waited for."""
-        self._losses.append(outputs["loss"].detach())
+        self._losses.append(outputs["loss"].detach() * trainer.accumulate_grad_batches)  # which Lightning divides by
         self._rows.append(batch.examples)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -30,8 +30,14 @@ class Process(Protocol):
     def poll(self) -> int | None:
         """Return the exit code, or None while it runs."""
 
+    def ask(self) -> None:
+        """Ask it to end."""
+
     def stop(self) -> None:
-        """End it, and return when it has ended."""
+        """Return when it has ended as it was asked to; end it where that takes long."""
+
+    def kill(self) -> None:
+        """End it, and those that it started, at once."""
 
 
 class Job(NamedTuple):
@@ -87,9 +93,7 @@ def run_cells(cells: Sequence[Cell], shelf: Shelf, launch: Launch, slots: int, w
             watch.tick(jobs, waiting)
             time.sleep(POLL_SECONDS if jobs else 0)
     finally:
-        for job in jobs:
-            job.process.stop()
-            shelf.stopped(job.cell, time.monotonic() - job.began)
+        _stop(jobs, shelf)
 
 
 def _start(cell: Cell, shelf: Shelf, launch: Launch, slot: int) -> Job:
@@ -98,6 +102,20 @@ def _start(cell: Cell, shelf: Shelf, launch: Launch, slot: int) -> Job:
     place = shelf.unfinished(cell)
     process = launch(words, place, cell.title, slot)
     return Job(cell, process, slot, time.monotonic(), checkpoint is not None, place / LOG_FILE)
+
+
+def _stop(jobs: Sequence[Job], shelf: Shelf) -> None:
+    """Ask all to end, then wait for each; whatever happens meanwhile, another Ctrl-C too, none is left running."""
+    try:
+        for job in jobs:
+            job.process.ask()
+        for job in jobs:
+            job.process.stop()
+            shelf.stopped(job.cell, time.monotonic() - job.began)
+    except BaseException:
+        for job in jobs:
+            job.process.kill()
+        raise
 
 
 def _end(job: Job, shelf: Shelf) -> bool:
@@ -159,14 +177,21 @@ class Program:
         """Return the exit code, or None while it runs."""
         return self._process.poll()
 
-    def stop(self) -> None:
-        """End the process and those that it started; without grace where it takes long."""
+    def ask(self) -> None:
+        """Ask the process and those that it started to end."""
         self._signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Wait until it has ended; where that takes long, end it without grace."""
         try:
             self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            self._signal(None)
+            self.kill()
             self._process.wait()
+
+    def kill(self) -> None:
+        """End the process and those that it started, without grace."""
+        self._signal(None)
 
     def _signal(self, asked: signal.Signals | None) -> None:
         """Send a signal to the group; None kills."""

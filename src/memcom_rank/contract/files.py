@@ -5,6 +5,7 @@ state behind. Used by the ETL, reports and predictions.
 """
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ def new_file(target: Path) -> Iterator[Path]:
     Raises:
         WriteError: as for `new_folder`.
     """
-    temporary = target.with_name(f".{target.name}.tmp")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")  # another process may write the same
     try:
         with _write_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)

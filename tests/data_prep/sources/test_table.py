@@ -156,6 +156,8 @@ def test_wrong_columns_and_values_of_a_csv(tmp_path: Path, text: str, more: dict
         ({"u": [1.0], "g": [1]}, {}, r"column u is Float64\n  wanted: integers or text"),
         ({"u": pl.Series([2**63], dtype=pl.UInt64), "g": [1]}, {}, "column u cannot be used, e.g. 9223372036854775808"),
         ({"u": [1], "g": [[1]]}, {}, r"column g is List\(Int64\)"),
+        ({"u": [1], "g": [1], "n": [["a"]]}, {"title": "n"}, r"column n is List\(String\)"),
+        ({"u": [1], "g": [1], "n": [b"\xff"]}, {"title": "n"}, "column n is Binary"),
         ({"u": [1], "g": [1], "h": [True]}, {"engagement": "h"}, r"column h is Boolean\n  wanted: numbers"),
         ({"u": [1], "g": [1], "t": [1.5]}, {"timestamp": "t"}, "column t is Float64(.|\n)*integers, dates"),
     ],
