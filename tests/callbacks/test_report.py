@@ -55,6 +55,8 @@ def test_a_part_of_the_users_is_not_put_beside_all(fitted, tmp_path, monkeypatch
     assert found["baselines.all.skipped"].startswith("measured on 2 of ")
     assert not [key for key in found if key.startswith(("baselines.ease", "synthetic."))]
     assert "skipped: measured on 2 of" in ran.out
+    validated = summary(run(tmp_path, "validate", *words, "--trainer.limit_val_batches", 1))
+    assert validated["baselines.all.skipped"].startswith("measured on 1 of ")
     whole = summary(run(tmp_path, "test", *words, "--trainer.limit_test_batches", 1000))
     for key in ("test.ndcg@10", "baselines.ease.ndcg@10"):
         assert whole[key] == pytest.approx(summary(fitted)[key])

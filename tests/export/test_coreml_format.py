@@ -1,4 +1,7 @@
-"""`make test-export` runs these, in an environment of their own; Core ML's programs are run by `mil.py`."""
+"""Run with all others where coremltools is, and by `make test-export` in an environment of their own.
+
+Core ML's programs are run by `mil.py`: its own runtime is on Apple's systems alone.
+"""
 
 import zipfile
 from io import BytesIO

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from memcom_rank.embeddings import Full, LowBit, MEmCom
+from memcom_rank.export import executorch_model as module
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.executorch_format import Runtime
 from memcom_rank.export.executorch_model import executorch_model
@@ -55,6 +56,13 @@ def test_bits_that_are_only_trained(trained_bits):
 @pytest.mark.parametrize(("match", "bits"), [(PoolMatch(), 4), (PoolMatch(), 2), (MixtureMatch(), 8)])
 def test_every_matcher(match, bits):
     check(Full(NUM_IDS, DIM), bits, match)
+
+
+def test_an_export_leaves_the_next_as_it_was():
+    """`to_edge` lengthens the list of operations that it is handed: ours had doubled each time."""
+    kept = list(module._KEPT)
+    check(Full(NUM_IDS, DIM), 8)
+    assert list(module._KEPT) == kept
 
 
 @pytest.mark.parametrize("bits", [32, 4])

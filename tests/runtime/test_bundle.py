@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 
@@ -123,6 +124,15 @@ def test_a_change_in_place_is_seen_even_with_its_time_put_back(copy):
         os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(BundleError, match="changed while it was loaded"):
         read.check_unchanged("model.onnx")
+
+
+def test_a_folder_that_may_not_be_entered(copy, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    with pytest.raises(BundleError, match=r"(?s)cannot be read: Permission denied.*owner"):
+        open_bundle(copy)
 
 
 def test_a_file_that_may_not_be_read(copy, monkeypatch):
