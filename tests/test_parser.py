@@ -1,10 +1,12 @@
 """Messages on their own; tests/test_bad_input.py makes the mistakes on a real command line."""
 
+from typing import Optional, Union
+
 import pytest
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from memcom_rank.contract.errors import BudgetError, ConfigError
-from memcom_rank.parser import RankParser, named_error
+from memcom_rank.parser import RankParser, named_error, whole_numbers_first
 
 
 @pytest.fixture
@@ -58,3 +60,15 @@ def test_named_errors():
 
 def test_the_help_keeps_its_lines(parser):
     assert "line one\n  line two\n" in parser.format_help()
+
+
+@pytest.mark.parametrize(("typed", "read"), [("1", 1), ("1.0", 1.0), ("0.5", 0.5), ("null", None)])
+def test_a_count_stays_a_count_whichever_way_round_typing_hands_the_types_back(typed, read):
+    def train(batches: Optional[Union[float, int]] = None) -> None:  # noqa: UP007, UP045 - as a library writes it
+        pass
+
+    whole_numbers_first(train)
+    parser = RankParser()
+    parser.add_function_arguments(train)
+    found = parser.parse_args(["--batches", typed]).batches
+    assert (type(found), found) == (type(read), read)

@@ -26,7 +26,7 @@ from memcom_rank.callbacks.run_folder import discard_run, new_run_folder
 from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
 from memcom_rank.contract.errors import CheckpointError, ConfigError
 from memcom_rank.data import RankingData
-from memcom_rank.parser import RankParser, named_error
+from memcom_rank.parser import RankParser, named_error, whole_numbers_first
 from memcom_rank.quiet import quiet
 
 RUNS = Path("runs")
@@ -56,6 +56,7 @@ class RankCLI(LightningCLI):
 
     def __init__(self, configs: Path, prepare: Callable[[Path], None], args: list[str] | None = None) -> None:
         self.configs, self.prepare, self.run_folder = configs, prepare, RUNS
+        whole_numbers_first(Trainer.__init__)
         try:
             super().__init__(
                 LightningModule,

@@ -4,8 +4,12 @@ import argparse
 import difflib
 import importlib
 import inspect
+import operator
 import re
-from typing import Any, NoReturn
+from collections.abc import Callable
+from functools import reduce
+from types import UnionType
+from typing import Any, NoReturn, Union, get_args, get_origin
 
 from jsonargparse import DefaultHelpFormatter
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -69,6 +73,20 @@ class RankParser(LightningArgumentParser):
             wanted=f"did you mean '{near}'?" if near else "a name that exists",
             fix=fix,
         ) from ex
+
+
+def whole_numbers_first(function: Callable[..., Any]) -> None:
+    """Have 1 read as the whole number where a parameter is a count or, with a decimal point, a fraction.
+
+    The parser tries the types of a `Union` in order, and `typing` may hand Lightning's `Union[int, float]` back the
+    other way round: which one depends on what else was imported before, and so on the environment. Then
+    `--trainer.limit_val_batches 1` is 1.0, all batches. `int | float` keeps its order.
+    """
+    for name, hint in function.__annotations__.items():
+        form: Any = get_origin(hint)
+        kinds = get_args(hint)
+        if form in (Union, UnionType) and int in kinds and float in kinds:
+            function.__annotations__[name] = reduce(operator.or_, sorted(kinds, key=lambda kind: kind is not int))
 
 
 def named_error(error: BaseException | None) -> MemcomRankError | None:
