@@ -124,9 +124,14 @@ def test_a_checkpoint_that_a_config_names_and_that_is_not_there(tiny, tmp_path):
     assert_refused(ran, "CheckpointError: no checkpoint file 'runs/gone/checkpoints/last.ckpt'", "as a flag")
 
 
-def test_a_run_with_nothing_left_to_train(fitted, tmp_path):
+def test_a_run_that_trained_more_than_is_asked_for(fitted, tmp_path):
     ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", fitted.folder, "--trainer.max_epochs", 1)
-    assert_refused(ran, "CheckpointError: ", "and 1 are asked for", "raise the number")
+    assert_refused(
+        ran, "CheckpointError: ", "2 epochs, and 1 are asked for", "raise the number: --trainer.max_epochs 4"
+    )
+    words = ("--ckpt_path", fitted.folder, "--trainer.max_epochs", 5, "--trainer.max_steps", 1)
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", *words)
+    assert_refused(ran, "CheckpointError: ", "2 steps, and 1 are asked for", "--trainer.max_steps 4")
 
 
 def test_a_checkpoint_of_weights_alone(fitted, tmp_path):
@@ -151,13 +156,6 @@ def test_a_run_that_ends_before_its_first_validation_keeps_what_it_trained(words
     tested = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", "last")
     assert tested.status == 0, tested.err
     assert "test.ndcg@10" in summary(tested)
-
-
-def test_a_run_whose_steps_are_done(tiny, tmp_path):
-    words = ("--data.batch_size", 64, "--trainer.max_steps", 12, "--trainer.max_epochs", -1)
-    first = fit(tmp_path, tiny, *words)
-    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", first.folder, *words)
-    assert_refused(ran, "CheckpointError: ", "12 steps, and 12 are asked for", "--trainer.max_steps 24")
 
 
 def test_no_place_for_runs(tiny, tmp_path):

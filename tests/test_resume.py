@@ -166,3 +166,43 @@ def test_a_fit_that_is_rarely_validated_loses_no_epoch_either(tiny, tmp_path, mo
     assert columns(ran)["train/loss_epoch"] == columns(whole)["train/loss_epoch"][epochs_kept:]
     assert summary(ran)["test.ndcg@10"] == summary(whole)["test.ndcg@10"]
     assert all(torch.equal(value, weights(whole)[name]) for name, value in weights(ran).items())
+
+
+STOPS_EARLY = ("--trainer.callbacks+", "pytorch_lightning.callbacks.EarlyStopping", "--trainer.callbacks.patience", 2,
+               "--trainer.callbacks.monitor", "val/mrr")  # fmt: skip
+STEPS = ("--trainer.max_epochs", -1, "--trainer.max_steps", 12, "--data.batch_size", 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--trainer.max_epochs", 3],
+            "all 3 epochs are trained, the best is tested; to train on: --trainer.max_epochs 6",
+        ),
+        (STEPS, "all 12 steps are trained, the best is tested; to train on: --trainer.max_steps 24"),
+        (
+            ["--trainer.max_epochs", 9, f"{MODEL}.learning_rate", 0, *STOPS_EARLY],
+            "early stopping ended it after 3 epochs",
+        ),
+    ],
+    ids=["epochs", "steps", "stopped early"],
+)
+def test_a_fit_that_dies_in_its_test_makes_up_for_the_test_alone(tiny, tmp_path, monkeypatch, words, said):
+    (tmp_path / "whole").mkdir()
+    whole = fit(tmp_path / "whole", tiny, *words)
+
+    def die(*_):
+        raise Died
+
+    with monkeypatch.context() as dying:
+        dying.setattr(RunCheckpoint, "on_test_start", die)
+        with pytest.raises(Died):
+            fit(tmp_path, tiny, *words)
+    ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", "last", *words)
+    assert ran.status == 0, ran.err
+    assert said in ran.out
+    assert not [line for line in ran.out.splitlines() if line.startswith("epoch ")]
+    same = [key for key in summary(whole) if key.startswith(("test.", "best.", "epochs"))]
+    assert {key: summary(ran)[key] for key in same} == {key: summary(whole)[key] for key in same}
+    assert sorted(os.listdir(ran.folder / "checkpoints")) == ["best.ckpt", "last.ckpt"]

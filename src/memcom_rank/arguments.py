@@ -92,10 +92,17 @@ def _of_newest_run(name: str, wanted: str, runs: Path) -> Path:
 
 
 class Progress(NamedTuple):
-    """How far a checkpoint's run had come."""
+    """How far a checkpoint's run had come.
+
+    Attributes:
+        epochs: that it trained.
+        steps: that it trained.
+        stopped: it was to end there, by early stopping.
+    """
 
     epochs: int
     steps: int
+    stopped: bool
 
 
 def progress_of(path: Path) -> Progress | None:
@@ -104,7 +111,9 @@ def progress_of(path: Path) -> Progress | None:
     if "loops" not in checkpoint:
         return None
     progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
-    return Progress(int(progress["processed"]), int(checkpoint["global_step"]))
+    stops = [state for state in checkpoint["callbacks"].values() if {"wait_count", "patience"} <= state.keys()]
+    stopped = any(state["wait_count"] >= state["patience"] for state in stops)
+    return Progress(int(progress["processed"]), int(checkpoint["global_step"]), stopped)
 
 
 def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:

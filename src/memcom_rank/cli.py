@@ -140,10 +140,10 @@ class RankCLI(LightningCLI):
         return super().instantiate_trainer(**places, **kwargs)
 
     def before_fit(self) -> None:
-        """Refuse to go on with a run that has nothing left to do.
+        """See to what is left to train: nothing, where a run was killed in its test, which alone is made up for.
 
         Raises:
-            CheckpointError: it has trained all the epochs or steps asked for, or the checkpoint holds weights alone.
+            CheckpointError: it has trained more than is asked for, or the checkpoint holds weights alone.
             ConfigError: `overfit_batches`.
         """
         config = self.config[self.subcommand]
@@ -165,12 +165,19 @@ class RankCLI(LightningCLI):
         limits = {"epochs": self.trainer.max_epochs, "steps": self.trainer.max_steps}
         for unit, most in limits.items():
             count = done._asdict()[unit]
-            if most is not None and 0 <= most <= count:
+            if most is not None and 0 <= most < count:
                 raise CheckpointError(
                     f"'{path}' has trained {count} {unit}, and {most} are asked for",
-                    wanted=f"{unit} left to train",
+                    wanted=f"{unit} left to train, or none",
                     fix=f"raise the number: --trainer.max_{unit} {2 * count}",
                 )
+            if most == count:
+                _say(
+                    f"all {count} {unit} are trained, the best is tested; to train on: --trainer.max_{unit} {2 * count}"
+                )
+        if done.stopped and done.epochs >= (self.trainer.min_epochs or 0):
+            _say(f"early stopping ended it after {done.epochs} epochs, the best is tested")
+            self.trainer.fit_loop.max_epochs = done.epochs  # its state is restored, and that it was to stop is no part
 
     def after_fit(self) -> None:
         """Test the best checkpoint, once.
@@ -216,6 +223,11 @@ def main(configs: Path, prepare: Callable[[Path], None], args: list[str] | None 
     finally:
         close_wandb_run()
     return 0
+
+
+@rank_zero_only
+def _say(message: str) -> None:
+    print(message, flush=True)
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -145,8 +145,10 @@ def test_a_checkpoint_of_no_use_lets_the_cell_begin_anew(tmp_path):
     cells, shelf = plan(comparison(tmp_path))[:1], Shelf(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         run_cells(cells, shelf, Trainer(cells, fates={cells[0].title: "kill"}), 1, Watch())
-    trained = "CheckpointError: 'last.ckpt' has trained 3 epochs, and 3 are asked for\n  wanted: epochs left to train\n"
-    again, watch = Trainer(cells, fates={cells[0].title: trained}), Watch()
+    damaged = (
+        "CheckpointError: 'last.ckpt' is not a checkpoint, or a damaged one\n  wanted: a .ckpt file written by fit\n"
+    )
+    again, watch = Trainer(cells, fates={cells[0].title: damaged}), Watch()
     run_cells(cells, shelf, again, 1, watch)
     assert again.started == [(cells[0].title, True), (cells[0].title, False)]
     assert watch.ends == [cells[0].title]

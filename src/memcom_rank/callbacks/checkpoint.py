@@ -59,6 +59,13 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Copy the checkpoints of the run that this one goes on from."""
         super().on_train_start(trainer, pl_module)
+        self._move_in(trainer)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Copy them where nothing was left to train."""
+        self._move_in(trainer)
+
+    def _move_in(self, trainer: Trainer) -> None:
         own = Path(self.dirpath or ".")
         paths = {path: str(own / Path(path).name) for path in {self.best_model_path, *self.best_k_models} - {""}}
         for path, copy in paths.items():

@@ -57,12 +57,10 @@ class RunReport(Callback):
                 flush=True,
             )
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count finished epochs."""
-        self._epochs = trainer.current_epoch + 1
-
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the best score: loading the best checkpoint for the test takes back what the callbacks know."""
+        """Keep what loading the best checkpoint for the test takes back."""
+        trained: Any = trainer.fit_loop.epoch_progress.current
+        self._epochs = trained.processed
         self._best = best_score(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

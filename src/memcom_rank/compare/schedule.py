@@ -125,7 +125,7 @@ def _end(job: Job, shelf: Shelf) -> bool:
         shelf.close(job.cell, FINISHED, seconds=seconds)
         return True
     kind, reason = _error(job.log, code)
-    if job.resumed and kind == "CheckpointError":  # damaged, or all its epochs were trained: killed in its test
+    if job.resumed and kind == "CheckpointError":  # damaged
         shelf.clear(job.cell)
         return False
     shelf.close(job.cell, INFEASIBLE if kind == "BudgetError" else FAILED, reason=reason, seconds=seconds)
