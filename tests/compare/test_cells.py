@@ -36,6 +36,26 @@ def test_what_is_compared_is_said_last(tmp_path):
     )
 
 
+def test_ratios_are_passed_on_to_the_last_digit(tmp_path):
+    cells = plan(comparison(tmp_path, ratios=[33.3333333, 33.3333334], seeds=[1], techniques=("full", "memcom")))[1:]
+    assert [cell.name for cell in cells] == ["ranknet-memcom-33.3333333x-seed-1", "ranknet-memcom-33.3333334x-seed-1"]
+    assert all(f"target_ratio {cell.target_ratio}" in " ".join(cell.words) for cell in cells)
+
+
+def test_flags_that_set_what_is_compared_are_refused(tmp_path):
+    """They would overrule every technique, the twin too."""
+    own = tmp_path / "own.yaml"
+    own.write_text("model: {init_args: {embedding: {class_path: memcom_rank.embeddings.LowBit}}}")
+    for flags in (
+        ["--config", str(CONFIGS / "embedding/low_bit.yaml")],
+        ["-c", str(own)],
+        ["--model.init_args.embedding.init_args.bits", "2"],
+        ["--model.init_args.embedding=memcom_rank.embeddings.LowBit"],
+    ):
+        with pytest.raises(ConfigError, match="which is what is compared"):
+            plan(comparison(tmp_path, flags=flags))
+
+
 def test_the_twin_is_asked_for_no_ratio(tmp_path):
     assert not any("target_ratio" in word for word in plan(comparison(tmp_path))[0].words)
 

@@ -5,7 +5,7 @@ from memcom_rank.compare.cells import plan
 from memcom_rank.compare.markdown import page, write_page
 from memcom_rank.compare.results import grouped
 from memcom_rank.compare.shelf import FAILED, INFEASIBLE, Shelf
-from tests.compare.cells import comparison, finish, scores
+from tests.compare.cells import USERS, comparison, finish, scores
 
 
 def filled(tmp_path):
@@ -50,6 +50,18 @@ def test_what_is_lost_is_in_percent_of_the_twin(tmp_path):
     assert low < mean < high < 0
     assert rows(text, "naive_hash")[1][1] == "infeasible"
     assert len(rows(text, "full")) == 2  # its values and its sizes
+
+
+def test_of_nothing_there_is_no_percent(tmp_path):
+    """As with ndcg@1 of few users, after few epochs."""
+    asked, shelf = comparison(tmp_path, seeds=[1]), Shelf(tmp_path)
+    cells = plan(asked)
+    for cell in cells:
+        finish(shelf, cell, values=[0.0] * USERS)
+    assert rows(page([shelf.read(cell) for cell in cells], asked), "memcom")[:2] == [
+        ["", "0.0000", "0.0000"],
+        ["-", "-"],
+    ]
 
 
 def test_sizes_and_costs(tmp_path):

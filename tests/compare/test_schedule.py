@@ -18,7 +18,8 @@ def no_waiting(monkeypatch):
 class Trainer:
     """Stands for train.py: a cell takes `polls` looks; `fates` says what becomes of some.
 
-    A fate is what is printed before it fails, "kill" (the whole comparison is), or "silent" (it ends with a code).
+    A fate is what is printed before it fails, "kill" (the whole comparison is), "asked to end"
+    (by SIGTERM), or "other data" (it finds another dataset).
     """
 
     def __init__(self, cells, polls=3, fates=None):
@@ -61,6 +62,9 @@ class Fake:
             self.trainer.slots.append(self.slot)
             raise KeyboardInterrupt
         if fate == "asked to end":
+            return 143
+        if fate == "other data":
+            write_fit(self.folder, self.trainer.cells[self.title], **{"dataset.digest": "sha256:other"})
             return 0
         if fate is not None:
             with (self.folder / "log.txt").open("a") as log:
@@ -153,6 +157,15 @@ def test_a_checkpoint_of_no_use_lets_the_cell_begin_anew(tmp_path):
     assert again.started == [(cells[0].title, True), (cells[0].title, False)]
     assert watch.ends == [cells[0].title]
     assert statuses(shelf, cells) == [FINISHED]
+
+
+def test_a_run_on_a_dataset_that_was_put_in_the_place_of_the_one_compared_on_is_no_result(tmp_path):
+    cells, shelf = plan(comparison(tmp_path))[:2], Shelf(tmp_path)
+    run_cells(cells, shelf, Trainer(cells, fates={cells[0].title: "other data"}), 1, Watch())
+    assert statuses(shelf, cells) == [FAILED, FINISHED]
+    assert shelf.read(cells[0]).reason == "the dataset was replaced while the comparison ran"
+    run_cells(cells[:1], shelf, Trainer(cells), 1, Watch())
+    assert statuses(shelf, cells) == [FINISHED, FINISHED]
 
 
 def test_an_earlier_start_s_error_is_not_this_one_s(tmp_path):

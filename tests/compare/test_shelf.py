@@ -80,6 +80,17 @@ def test_a_cell_that_ended_unseen_is_adopted(shelf, cells, tmp_path):
     assert shelf.read(cells[0])[1:4] == (FINISHED, "", 7.5)
 
 
+def test_a_run_on_another_dataset_is_neither_adopted_nor_shown(shelf, cells):
+    other = {"dataset.digest": "sha256:other"}
+    shelf.start(cells[0])
+    write_fit(shelf.unfinished(cells[0]), cells[0], **other)
+    assert not shelf.adopt(cells[0])
+    assert shelf.start(cells[0]) is None
+    finish(shelf, cells[1], **other)
+    with pytest.raises(ConfigError, match=r'dataset: "sha256:other" there'):
+        shelf.check(cells)
+
+
 def test_baselines_are_measured_once(shelf, cells):
     shelf.start(cells[0])
     cache = shelf.unfinished(cells[0]) / "runs/.baselines"

@@ -1,10 +1,11 @@
 """What every task shares is tried in test_ranking.py and test_label_classifier.py; here what neither would notice."""
 
+import math
 from functools import partial
 
 import pytest
 import torch
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings import Amtl, DeepHash, Full, LearnedHash, Mec, MemRec, MergeRare, MixedPrecision
@@ -58,6 +59,7 @@ def test_a_technique_looks_at_the_training_games_before_training_alone(folder, m
         ({"max_epochs": 4, "limit_val_batches": 0}, [0.25, 0.5, 0.75, 1.0]),
         ({"max_epochs": 2, "num_sanity_val_steps": 1}, [0.5, 1.0]),
         ({"max_epochs": -1, "max_time": "00:00:00:00"}, []),
+        ({"max_epochs": 4, "limit_train_batches": 3, "accumulate_grad_batches": 2}, [0.25, 0.5, 0.75, 1.0]),
     ],
     ids=str,
 )
@@ -68,6 +70,42 @@ def test_a_technique_hears_how_far_training_has_come(folder, monkeypatch, option
     made.fit(task(embedding=Full), data(folder))
     made.validate(task(embedding=Full), data(folder))
     assert seen == heard
+
+
+def test_the_learning_rate_falls_to_the_last_step_with_accumulated_batches_too(folder):
+    rates = []
+
+    class Watch(Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            rates.append(optimizer.param_groups[0]["lr"])
+
+    fitted(folder, max_epochs=3, limit_train_batches=3, accumulate_grad_batches=2, callbacks=[Watch()])
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)])
+
+
+class Each(Callback):
+    """Keeps a checkpoint of every step, before the validation that follows an epoch's last one."""
+
+    def __init__(self, into):
+        self.into = into
+
+    def on_train_batch_end(self, trainer, *_):
+        trainer.save_checkpoint(self.into / f"{trainer.global_step}.ckpt")
+
+
+def test_a_run_goes_on_from_every_step_as_if_it_had_never_stopped_while_rows_merge(folder, tmp_path):
+    def model():
+        return task(embedding=partial(MergeRare, shared_share=0.4, target_ratio=6))
+
+    whole = fitted(folder, model=model(), max_epochs=4, callbacks=[Each(tmp_path)])
+    steps = range(1, whole.global_step)
+    assert len(steps) > 4
+    for step in steps:
+        again = fitted(folder, model=model(), max_epochs=4, resume=tmp_path / f"{step}.ckpt")
+        same = [
+            torch.equal(one, two) for one, two in zip(weights(again).values(), weights(whole).values(), strict=True)
+        ]
+        assert all(same), step
 
 
 RELATED = {

@@ -14,7 +14,8 @@ import yaml
 from memcom_rank.contract.errors import ConfigError
 
 TWIN = "full"  # the technique that the others are compared with
-_RATIO = "--model.init_args.embedding.init_args.target_ratio"
+_EMBEDDING = "model.init_args.embedding"
+_RATIO = f"--{_EMBEDDING}.init_args.target_ratio"
 _CONFIG = ("-c", "--config")
 
 
@@ -77,20 +78,21 @@ class Cell(NamedTuple):
 
 def ratio_words(target_ratio: float | None) -> str:
     """Return "16x", or nothing for a technique of its own size."""
-    return "" if target_ratio is None else f"{target_ratio:g}x"
+    return "" if target_ratio is None else f"{target_ratio:.15g}x"
 
 
 def plan(comparison: Comparison) -> list[Cell]:
     """Return all cells, one seed after the other, so that a part of them is a comparison already; the twin first.
 
     Raises:
-        ConfigError: a config cannot be read, or a technique's overlay has no embedding.
+        ConfigError: a config cannot be read, a technique's overlay has no embedding, or the flags have one.
     """
     heads = {name: read_yaml(path) for name, path in comparison.heads.items()}
     overlays = {name: read_yaml(path) for name, path in comparison.techniques.items()}
     sizes = {name: comparison.ratios if _has_ratio(name, overlays[name]) else [None] for name in overlays}
     order = sorted(overlays, key=lambda name: name != TWIN)  # a stable sort
     flags = _contents(comparison.flags)
+    _check_flags(flags)
     cells = []
     for seed in comparison.seeds:
         for head, recipe in heads.items():
@@ -136,6 +138,23 @@ def _has_ratio(name: str, overlay: dict[str, Any]) -> bool:
     return knobs.get("target_ratio") is not None
 
 
+def _check_flags(flags: Sequence[Any]) -> None:
+    """Refuse flags that overrule what is compared, the twin too."""
+    for flag in flags:
+        if _has_embedding(flag) if isinstance(flag, dict) else str(flag).startswith(f"--{_EMBEDDING}"):
+            raise ConfigError(
+                f"the flags of all runs set {_EMBEDDING}, which is what is compared",
+                wanted="settings that all runs share: batches, epochs, the match, ...",
+                fix="leave it out of them; a technique of your own is a YAML file: --techniques memcom mine.yaml",
+            )
+
+
+def _has_embedding(config: dict[str, Any]) -> bool:
+    model = config.get("model")
+    settings = model.get("init_args") if isinstance(model, dict) else None
+    return isinstance(settings, dict) and "embedding" in settings
+
+
 def _words(comparison: Comparison, head: str, technique: str, ratio: float | None, seed: int) -> tuple[str, ...]:
     """What is compared comes last, so that no flag overrules it."""
     configs = (comparison.heads[head], comparison.techniques[technique])
@@ -143,7 +162,7 @@ def _words(comparison: Comparison, head: str, technique: str, ratio: float | Non
         "fit",
         *(word for path in configs for word in ("--config", str(path))),
         *comparison.flags,
-        *(() if ratio is None else (_RATIO, f"{ratio:g}")),
+        *(() if ratio is None else (_RATIO, f"{ratio:.15g}")),
         *("--seed_everything", str(seed), "--data.path", str(comparison.data)),
     )
 

@@ -62,6 +62,8 @@ def change_words(group: Group) -> str:
     """Return "-3.7% [-4.5%, -2.9%]"."""
     if group.change is None:
         return "-" if group.technique == TWIN or group.status == FINISHED else group.status
+    if group.change.mean_a == 0:  # no user's held-out game was among the best: there is nothing to be a percent of
+        return "-"
     mean, low, high = (100 * part / group.change.mean_a for part in group.change[2:5])
     return f"{mean:+.1f}% [{low:+.1f}%, {high:+.1f}%]"
 

@@ -21,6 +21,7 @@ POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 20  # of a process that was asked to end
 _ERROR = re.compile(r"^(?:\w+\.)*(?P<kind>\w+Error): (?P<seen>.+)(?:\n  wanted: (?P<wanted>.+))?", re.MULTILINE)
 _START = "--- "  # begins the line that a start adds to a log
+_OTHER_DATA = "the dataset was replaced while the comparison ran"
 _TAIL = 20_000  # bytes of a log in which an error is looked for
 
 
@@ -122,7 +123,10 @@ def _end(job: Job, shelf: Shelf) -> bool:
     """Close the job's cell; False where it has to be run from its beginning, its checkpoint being of no use."""
     code, seconds = job.process.poll(), time.monotonic() - job.began
     if code == 0 and has_summary(shelf.unfinished(job.cell)):
-        shelf.close(job.cell, FINISHED, seconds=seconds)
+        if shelf.as_asked(job.cell):
+            shelf.close(job.cell, FINISHED, seconds=seconds)
+        else:
+            shelf.close(job.cell, FAILED, reason=_OTHER_DATA, seconds=seconds)
         return True
     kind, reason = _error(job.log, code)
     if job.resumed and kind == "CheckpointError":  # damaged
@@ -141,7 +145,7 @@ def _error(log: Path, code: int | None) -> tuple[str, str]:
         wanted = f" (wanted: {last['wanted']})" if last["wanted"] else ""
         seen = last["seen"] if last["kind"] == "BudgetError" else f"{last['kind']}: {last['seen']}"
         return last["kind"], f"{seen}{wanted}"
-    if code == 0:  # Lightning ends so when it is asked to, by SIGTERM
+    if code == 128 + signal.SIGTERM:
         return "", "stopped before its end; the same command goes on with it"
     return "", f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}, see its {LOG_FILE}"
 

@@ -66,7 +66,7 @@ class Shelf:
         """
         for cell in cells:
             place = self.folder / cell.name
-            if place.exists() and (found := _differences(self._known(place)["settings"], cell.settings)):
+            if place.exists() and (found := _differences(self._settings(place), cell.settings)):
                 raise ConfigError(
                     f"'{place}' was made with other settings:\n" + "\n".join(found[:_SHOWN]),
                     wanted="one comparison, one set of settings",
@@ -98,12 +98,15 @@ class Shelf:
         """Close a cell that came to its end when nobody was there any more to see it; say whether it did."""
         place = self.unfinished(cell)
         whole = (place / CELL_FILE).exists() and has_summary(place)
-        known = self._known(place) if whole else None
-        if known is None or known["status"] != _STARTED or _differences(known["settings"], cell.settings):
+        if not whole or self._known(place)["status"] != _STARTED or _differences(self._settings(place), cell.settings):
             return False
         run = next((place / "runs").glob(f"*-fit*/{SUMMARY_FILE}"))
         self.close(cell, FINISHED, seconds=float(_read(run).get("wall_seconds", 0.0)))
         return True
+
+    def as_asked(self, cell: Cell) -> bool:
+        """Say whether an unfinished cell's run was trained on the dataset it was to be; one may be put in its place."""
+        return not _differences(self._settings(self.unfinished(cell)), cell.settings)
 
     def start(self, cell: Cell) -> Path | None:
         """Make a cell ready to be run; return the checkpoint that it can go on from, if any."""
@@ -156,6 +159,13 @@ class Shelf:
     def stopped(self, cell: Cell, seconds: float) -> None:
         """Note the time that went into a cell that is stopped, to go on later."""
         self.note(cell, seconds=self._known(self.unfinished(cell))["seconds"] + seconds)
+
+    def _settings(self, place: Path) -> dict[str, Any]:
+        """Return what a cell was made with: what was asked for, and the dataset that its run found."""
+        settings = dict(self._known(place)["settings"])
+        for run in (place / "runs").glob(f"*-fit*/{SUMMARY_FILE}"):
+            settings["dataset"] = _read(run).get("dataset.digest", settings.get("dataset"))
+        return settings
 
     def _known(self, place: Path) -> dict[str, Any]:
         known = _read(place / CELL_FILE)

@@ -50,4 +50,4 @@ class Auto(CompressedEmbedding, abc.ABC):
         for bits in _BITS:
             if bits >= fewest_bits(dim) and LowBitRows.bytes_of(num_ids, round(_NARROWEST * dim), bits) <= limit:
                 return LowBit(num_ids, dim, bits=bits, budget_bytes=limit)
-        return MergeRare(num_ids, dim, budget_bytes=limit)
+        return MergeRare(num_ids, dim, budget_bytes=max(limit, 1))

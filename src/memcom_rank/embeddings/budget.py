@@ -42,8 +42,16 @@ def limit_bytes(num_ids: int, dim: int, *, target_ratio: float | None, budget_by
             wanted="a number of at least 1: bytes of the full table / bytes",
             fix="use e.g. target_ratio: 16, or the technique Full for an uncompressed table",
         )
-    # exact: a float quotient rounded up would let the ratio fall below its target
-    return int(Fraction(num_ids * dim * FP32_BYTES) / Fraction(target_ratio))
+    # exact, and as it is written: a float quotient rounded up would let the ratio fall below its target, and 25.6 is
+    # a little more than that as a float
+    return int(Fraction(num_ids * dim * FP32_BYTES) / Fraction(str(target_ratio)))
+
+
+def _rounded_down(ratio: Fraction) -> str:
+    """Return a ratio in four digits or all before the point, never above: the one that is named can be asked for."""
+    digits = max(4, len(str(int(ratio))))
+    decimals = digits - len(str(int(ratio)))
+    return f"{math.floor(ratio * 10**decimals) / 10**decimals:.{decimals}f}"
 
 
 def _read_bytes(budget: int | str) -> int:
@@ -81,10 +89,12 @@ def largest_size(
     """
     if bytes_of(1) > limit:
         fitting = [name for name, least in smaller.items() if least <= limit]
+        largest = Fraction(full_bytes, bytes_of(1))
+        less = "ask for less compression" if largest >= 1 else "use Full, which is smaller with so few games"
         raise BudgetError(
             f"{technique} cannot fit in {limit} bytes (a ratio of {full_bytes / max(limit, 1):.4g})",
-            wanted=f"at least {bytes_of(1)} bytes: at this width its largest ratio is {full_bytes / bytes_of(1):.4g}",
-            fix=f"ask for less compression, or use {' or '.join(fitting)}" if fitting else "ask for less compression",
+            wanted=f"at least {bytes_of(1)} bytes: at this width its largest ratio is {_rounded_down(largest)}",
+            fix=f"{less}, or use {' or '.join(fitting)}" if fitting else less,
         )
     low, high = 1, at_most  # invariant: low fits
     while low < high:

@@ -100,8 +100,11 @@ class Task(LightningModule, abc.ABC):
         """
         trainer = self.trainer
         epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else math.inf
-        steps = epochs * trainer.num_training_batches / trainer.accumulate_grad_batches
-        return min(steps, trainer.max_steps if trainer.max_steps >= 0 else math.inf)
+        return min(epochs * self._steps_an_epoch(), trainer.max_steps if trainer.max_steps >= 0 else math.inf)
+
+    def _steps_an_epoch(self) -> float:
+        steps = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
+        return math.ceil(steps) if math.isfinite(steps) else math.inf  # the last batches make one though they are fewer
 
     @property
     def _ddp_params_and_buffers_to_ignore(self) -> list[str]:
@@ -121,6 +124,11 @@ class Task(LightningModule, abc.ABC):
             self._advance()
         self._share_buffers()
 
+    def on_train_start(self) -> None:
+        """Let the embedding hear what it had not when the checkpoint was written, right after an epoch's last step."""
+        if self._heard_at != self.trainer.global_step and self.trainer.global_step % self._steps_an_epoch() == 0:
+            self._advance()
+
     def on_train_epoch_end(self) -> None:
         """Let the embedding hear how far training has come where no validation of this epoch did."""
         if self._heard_at != self.trainer.global_step:
@@ -139,8 +147,9 @@ class Task(LightningModule, abc.ABC):
             buffer.copy_(self.trainer.strategy.broadcast(buffer))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write into the checkpoint which dataset its ids belong to."""
+        """Write into the checkpoint which dataset its ids belong to, and what the embedding has heard."""
         checkpoint["dataset_digest"] = self._dataset_digest()
+        checkpoint["heard_at"] = self._heard_at
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse weights whose ids belong to another dataset."""
@@ -151,6 +160,7 @@ class Task(LightningModule, abc.ABC):
                 wanted="the same dataset: game ids mean nothing on another one",
                 fix="pass --data.path with the dataset it was trained on, or train anew",
             )
+        self._heard_at = checkpoint.get("heard_at", checkpoint["global_step"])
 
     def _check_monitors(self) -> None:
         """Refuse callbacks that wait for a validation metric which never comes: another recipe's, or another cutoff."""
