@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -7,7 +8,8 @@ from memcom_rank.compare.cells import plan
 from memcom_rank.compare.schedule import Program, run_cells
 from memcom_rank.compare.shelf import FAILED, FINISHED, INFEASIBLE, NOT_RUN, Shelf
 from memcom_rank.contract.errors import WriteError
-from tests.compare.cells import comparison, write_fit
+from memcom_rank.contract.manifest import read_manifest
+from tests.compare.cells import DIGEST, comparison, write_fit
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +38,14 @@ class Trainer:
         self.at_once = max(self.at_once, len(self.running))
         with (folder / "log.txt").open("a") as log:
             log.write(f"--- {title}\n")
-        return Fake(self, folder, title, slot)
+        dataset = Path(words[words.index("--data.path") + 1])
+        found = read_manifest(dataset).digest if dataset.exists() else DIGEST
+        return Fake(self, folder, title, slot, found)
 
 
 class Fake:
-    def __init__(self, trainer, folder, title, slot):
-        self.trainer, self.folder, self.title, self.slot = trainer, folder, title, slot
+    def __init__(self, trainer, folder, title, slot, digest):
+        self.trainer, self.folder, self.title, self.slot, self.digest = trainer, folder, title, slot, digest
         self.left, self.code = trainer.polls, None
 
     def poll(self):
@@ -70,7 +74,7 @@ class Fake:
             with (self.folder / "log.txt").open("a") as log:
                 log.write(fate)
             return -9 if fate == "" else 1
-        write_fit(self.folder, self.trainer.cells[self.title])
+        write_fit(self.folder, self.trainer.cells[self.title], **{"dataset.digest": self.digest})
         return 0
 
     def ask(self):
