@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_prep.options import SOURCES, SPLITS, Options
-from memcom_rank.contract.errors import MemcomRankError
+from memcom_rank.contract.errors import DatasetError, MemcomRankError
 
 _EXAMPLES = """\
 examples:
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = vars(_parser().parse_args(argv))
     try:
         if arguments.pop("command") == "describe":
+            _check_tables(arguments["dataset"])
             return _describe(arguments["dataset"])
         return _build(Options(**arguments))
     except MemcomRankError as error:
@@ -49,6 +50,21 @@ def _build(options: Options) -> int:
     config = "classifier_label.yaml" if manifest.labels else "ranknet.yaml"
     print(f"\nnext: python train.py fit --config {config} --data.path {options.output}")
     return 0
+
+
+def _check_tables(dataset: Path) -> None:
+    """Refuse tables that are not, to the last value, what was built."""
+    from memcom_rank.contract.manifest import content_digest, read_manifest
+
+    wanted = read_manifest(dataset).digest
+    try:
+        found = content_digest(dataset)
+    except (OSError, ValueError) as error:  # Arrow's are among them
+        found = f"that cannot be read: {error}"
+    if found != wanted:
+        raise DatasetError(
+            f"'{dataset}' holds tables {found}", wanted=f"those of its manifest: {wanted}", fix="build it again"
+        )
 
 
 def _describe(dataset: Path) -> int:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 
@@ -62,6 +63,34 @@ def test_other_processes_look_past_the_folder_that_the_first_has_just_made(runs,
     assert find_checkpoint("last", command="fit", runs=runs) == wanted
 
 
+RECIPE = "model: {class_path: memcom_rank.tasks.RankNet}"
+OVERLAY = "model: {init_args: {dim: 8}}"
+
+
+@pytest.mark.parametrize(
+    ("ranknet", "full", "flags", "fine"),
+    [
+        (RECIPE, OVERLAY, [], True),
+        ("", OVERLAY, [], False),
+        ("", OVERLAY, ["--model", "memcom_rank.tasks.RankNet"], True),
+        ("", OVERLAY, ["--model=memcom_rank.tasks.RankNet"], True),
+        ("data: {batch_size: 8}", "", [], True),  # the parser says what is missing
+        ("trainer: [", OVERLAY, [], True),  # and what is no YAML
+    ],
+)
+def test_overlays_belong_to_a_recipe(configs, runs, ranknet, full, flags, fine):
+    (configs / "ranknet.yaml").write_text(ranknet)
+    (configs / "embedding/full.yaml").write_text(full)
+    words = ["fit", "--config", "ranknet.yaml", "--config", "embedding/full.yaml", *flags]
+    with contextlib.nullcontext() if fine else pytest.raises(ConfigError, match=r"no recipe .*ranknet\.yaml, emb"):
+        expand(words, configs=configs, runs=runs)
+
+
+def test_a_checkpoint_is_a_recipe(configs, runs):
+    (configs / "embedding/full.yaml").write_text(OVERLAY)
+    expand(["fit", "--config", "embedding/full.yaml", "--ckpt_path", "last"], configs=configs, runs=runs)
+
+
 @pytest.mark.parametrize("name", ["last", "best", "nowhere", "."])
 def test_no_checkpoint(tmp_path, name):
     with pytest.raises(CheckpointError, match=f"no checkpoint '{name}'"):
@@ -88,6 +117,16 @@ def test_a_checkpoint_made_in_python_settles_nothing(tmp_path):
 def test_no_checkpoint_at_all(tmp_path, content):
     (tmp_path / "a.ckpt").write_bytes(content)
     with pytest.raises(CheckpointError, match="is not a checkpoint, or a damaged one"):
+        checkpoint_settings(tmp_path / "a.ckpt", command="test")
+
+
+def test_a_weight_that_changed_on_the_disk(tmp_path):
+    torch.save({"state_dict": {"rows": torch.ones(1000)}}, tmp_path / "a.ckpt")
+    content = bytearray((tmp_path / "a.ckpt").read_bytes())
+    content[content.index(torch.ones(4).numpy().tobytes()) + 3] ^= 0x80  # the first 1 is now -1
+    (tmp_path / "a.ckpt").write_bytes(content)
+    assert torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"]["rows"][0] == -1  # torch does not notice
+    with pytest.raises(CheckpointError, match="or a damaged one"):
         checkpoint_settings(tmp_path / "a.ckpt", command="test")
 
 

@@ -26,6 +26,11 @@ CASES = {
     "config": (["--config", "embeding/full.yaml"], "no config 'embeding/full.yaml'", "--config embedding/full.yaml"),
     "value": (["--data.batch_size", "many"], 'ConfigError: Parser key "data.batch_size"', "see: python train.py fit"),
     "overfit": (["--trainer.overfit_batches", 1], "ConfigError: overfit_batches is 1", "--trainer.limit_train_batches"),
+    "learning rate": ([f"{MODEL}.learning_rate", -1], "ConfigError: learning_rate is -1", "at least 0"),
+    "top_k": ([f"{MODEL}.top_k", 0], "ConfigError: top_k is 0", "at least 1"),
+    "seed": (["--seed_everything", -1], "ConfigError: seed_everything is -1", "0 <= seed < 4294967296"),
+    "never validated": (["--trainer.check_val_every_n_epoch", 0], "check_val_every_n_epoch is 0", "at least 1"),
+    "no training": (["--trainer.max_epochs", 0], "ConfigError: no epoch was validated", "or train longer\n"),
     "range": (["--data.batch_size", 0], "ConfigError: data.batch_size is 0", "at least 1"),
     "dataset": (["--data.path", "nowhere"], "DatasetError: no dataset at 'nowhere'", "python -m data_prep build"),
     "budget": ([f"{MODEL}.embedding.init_args.target_ratio", 5000], "BudgetError: MEmCom", "largest ratio"),
@@ -151,7 +156,7 @@ def test_a_run_that_ends_before_its_first_validation_keeps_what_it_trained(words
     ran = run(tmp_path, "fit", *ALWAYS, "--data.path", tiny, "--trainer.max_epochs", 2, *words)
     assert ran.status == 1
     assert "ConfigError: no epoch was validated" in ran.err
-    assert "--ckpt_path last" in ran.err
+    assert f"--ckpt_path {ran.folder.relative_to(tmp_path)}/checkpoints/last.ckpt" in ran.err
     assert "Traceback" not in ran.err
     tested = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", "last")
     assert tested.status == 0, tested.err

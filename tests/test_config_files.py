@@ -15,5 +15,11 @@ def test_a_file_comes_before_a_shipped_config(tmp_path, monkeypatch):
     assert str(find_config("ranknet.yaml", configs)) == "ranknet.yaml"
     with pytest.raises(ConfigError, match=r"did you mean --config embedding/full.yaml \?"):
         find_config("full.yaml", configs)
-    with pytest.raises(ConfigError, match=r"one of: embedding/full\.yaml, ranknet\.yaml"):
+    (configs / "loss").mkdir()
+    (configs / "loss/ranknet.yaml").touch()
+    with pytest.raises(ConfigError, match=r"did you mean --config ranknet.yaml \?"):
+        find_config("ranknett", configs)
+    with pytest.raises(ConfigError, match="check the name"):
+        find_config("nope.yaml", configs)
+    with pytest.raises(ConfigError, match=r"one of: embedding/full\.yaml, loss/ranknet\.yaml, ranknet\.yaml"):
         find_config("xyzzy", configs)

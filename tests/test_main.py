@@ -83,6 +83,12 @@ def test_help_loads_nothing_and_a_comparison_no_torch(runs):
     assert loaded(["compare", "--config", "compar.yaml"]).splitlines()[-1] == "['numpy', 'pyarrow']"
 
 
+def test_a_seed_that_no_generator_takes(capsys):
+    with pytest.raises(SystemExit):
+        main(["baselines", "--seed", "-1"])
+    assert "-1 is not between 0 and 4294967295" in capsys.readouterr().err
+
+
 def test_flags_of_train_py_stand_apart(monkeypatch):
     seen = {}
 

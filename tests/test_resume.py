@@ -1,14 +1,16 @@
 """Going on with a run: `fit --ckpt_path last`."""
 
 import os
+import re
 import shutil
+import signal
 
 import pytest
 import torch
 import yaml
 
 from memcom_rank.callbacks import RunCheckpoint
-from tests.command import fit, run
+from tests.command import SMALL, fit, run
 from tests.test_cli import columns, summary
 
 BEST = "checkpoints/best.ckpt"
@@ -137,6 +139,28 @@ def test_a_fit_that_dies_leaves_what_it_had_and_can_go_on(tiny, tmp_path, monkey
     assert sorted(os.listdir(dead / "checkpoints")) == ["best.ckpt", "last.ckpt"]
     assert not (dead / "summary.json").exists()
     ran = run(tmp_path, "fit", "--config", "ranknet.yaml", "--ckpt_path", dead, "--trainer.max_epochs", 3)
+    assert ran.status == 0, ran.err
+    assert summary(ran)["test.ndcg@10"] == summary(whole)["test.ndcg@10"]
+
+
+def test_a_fit_that_is_asked_to_end_fails_and_says_how_to_go_on(tiny, tmp_path, monkeypatch):
+    """As a preempted job is, by SIGTERM: whatever comes after `fit &&` needs what it has not made."""
+    (tmp_path / "whole").mkdir()
+    whole = fit(tmp_path / "whole", tiny, epochs=3)
+
+    def ask(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    words = ("fit", "--config", "ranknet.yaml", *SMALL, "--data.path", tiny, "--trainer.max_epochs", 3)
+    with monkeypatch.context() as preempted:
+        preempted.setattr(RunCheckpoint, "on_train_epoch_start", ask)
+        ended = run(tmp_path, *words)
+    assert ended.status == 128 + signal.SIGTERM
+    way = re.search(r"stopped by SIGTERM; the same command with --ckpt_path (\S+) goes on", ended.err)[1]
+    assert way == str(ended.folder.relative_to(tmp_path))
+    assert not (ended.folder / "summary.json").exists()
+    ran = run(tmp_path, *words, "--ckpt_path", way)
     assert ran.status == 0, ran.err
     assert summary(ran)["test.ndcg@10"] == summary(whole)["test.ndcg@10"]
 

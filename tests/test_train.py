@@ -10,7 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 import data_prep
 import train
 from memcom_rank.contract.errors import DatasetError
-from tests.command import run
+from tests.command import SMALL, run
 from tests.test_cli import summary
 
 
@@ -91,3 +91,18 @@ def test_as_a_program_from_another_folder(tmp_path):
     assert refused.returncode == 1
     assert "did you mean --config ranknet.yaml ?" in refused.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_reader_of_the_output_who_goes_away(tiny, tmp_path):
+    """As `| head` does: no pages of a traceback."""
+    words = [sys.executable, train.__file__, "fit", "--config", "ranknet.yaml", *SMALL, "--data.path", tiny]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    environment = {**os.environ, "WANDB_MODE": "disabled"}
+    with subprocess.Popen([*map(str, words), "--trainer.max_epochs", "30"], env=environment, **options) as process:
+        assert process.stdout.readline().startswith("dataset")
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(120) == 1
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said

@@ -15,7 +15,7 @@ from data_prep.sources.files import check_file, collect_all_fields, reading, ref
 from data_prep.split import SPLIT
 from memcom_rank.contract.errors import InputError, SplitError
 
-_TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f")
+_TIME_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M%z", "%Y-%m-%d %H:%M:%S%.f%z")
 _SPLIT_WORDS = {
     "train": "train",
     "validation": "validation",
@@ -67,6 +67,8 @@ def read_table(options: Options) -> pl.DataFrame:
             raw = collect_all_fields(frame.select(sorted(used | {columns[-1]})))
     if not is_parquet:
         refuse_short_rows(path, raw[columns[-1]])
+    words = [name for name, kind in raw.schema.items() if isinstance(kind, (pl.Categorical, pl.Enum))]
+    raw = raw.with_columns(pl.col(words).cast(pl.String))  # a dictionary of text is text
     raw = raw.with_columns(pl.col(pl.String).replace("", None))  # an empty cell, quoted or not, holds nothing
     typed = [_TYPED[name](raw[source]).alias(name) for name, source in mapped.items() if source]
     absent = {"title": pl.String, "engagement_hours": pl.Float64}
@@ -83,8 +85,6 @@ def _header(path: Path) -> list[str]:
 def _ids(values: pl.Series) -> pl.Series:
     if values.dtype.is_integer():
         return _cast(values, pl.Int64, "ids that fit a signed 64-bit integer")
-    if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
-        values = values.cast(pl.String)
     if values.dtype != pl.String:
         raise _wrong_type(values, "integers or text")
     numbers = values.cast(pl.Int64, strict=False)
@@ -99,7 +99,7 @@ def _hours(values: pl.Series) -> pl.Series:
 
 def _times(values: pl.Series) -> pl.Series:
     """Return int64: the source's integers, or microseconds since 1970 (UTC where no zone is given)."""
-    wanted = "integers, dates, or ISO 8601 text such as 2015-06-30 or 2015-06-30T12:00:00Z"
+    wanted = "integers, dates, or ISO 8601 text such as 2015-06-30, 2015-06-30T12:00:00Z or 2015-06-30T14:00:00+02:00"
     if values.dtype.is_integer():
         return _cast(values, pl.Int64, wanted)
     if values.dtype.is_temporal() and values.dtype not in (pl.Time, pl.Duration):
@@ -110,11 +110,10 @@ def _times(values: pl.Series) -> pl.Series:
     if numbers.null_count() == values.null_count():
         return numbers
     text = values.str.replace("T", " ", literal=True).str.strip_suffix("Z")
-    parsed = pl.select(
-        pl.coalesce(text.str.to_datetime(form, time_unit="us", strict=False) for form in _TIME_FORMATS)
-    ).to_series()
+    instants = (text.str.to_datetime(form, time_unit="us", strict=False).cast(pl.Int64) for form in _TIME_FORMATS)
+    parsed = pl.select(pl.coalesce(instants)).to_series()
     _refuse_lost(values, parsed, wanted)
-    return parsed.cast(pl.Int64).alias(values.name)
+    return parsed.alias(values.name)
 
 
 def _splits(values: pl.Series) -> pl.Series:

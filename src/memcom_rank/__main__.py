@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     baselines.add_argument(
         "--metric", default="ndcg@10", metavar="NAME", help="picks the knobs on validation (default: %(default)s)"
     )
-    baselines.add_argument("--seed", type=int, default=0, metavar="N", help="of ials and bpr (default: %(default)s)")
+    baselines.add_argument("--seed", type=_seed, default=0, metavar="N", help="of ials and bpr (default: %(default)s)")
     baselines.set_defaults(run=_baselines)
     _add_export(
         commands.add_parser(
@@ -264,6 +264,13 @@ def _count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and {2**32 - 1}")
     return number
 
 

@@ -5,13 +5,16 @@
 - a checkpoint's own settings stand in for those of the configs, and flags overrule both.
 """
 
+import itertools
 import json
 import pickle
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
 from memcom_rank.config_files import find_config
@@ -42,10 +45,11 @@ def expand(argv: Sequence[str], *, configs: Path, runs: Path) -> list[str]:
             wanted="the command first: fit, validate, test or predict",
             fix="python train.py fit --config ranknet.yaml",
         )
-    after_configs, settings = 1, dict[str, Any]()
+    after_configs, settings, named = 1, dict[str, Any](), list[str]()
     for place in range(1, len(words)):
         option, value = words[place - 1], words[place]
         if option in ("-c", "--config"):
+            named.append(value)
             words[place] = str(find_config(value, configs))
             after_configs = place + 1
         elif option == "--ckpt_path" and value != "null":
@@ -53,7 +57,26 @@ def expand(argv: Sequence[str], *, configs: Path, runs: Path) -> list[str]:
             words[place], settings = str(path), checkpoint_settings(path, command=words[0])
     if settings:
         words[after_configs:after_configs] = ["--config", json.dumps(settings)]
+    _check_recipe(words, named)
     return words
+
+
+def _check_recipe(words: Sequence[str], named: Sequence[str]) -> None:
+    """Refuse overlays without the recipe that they belong to: which option of which class they set is not known."""
+    configs = [value for option, value in itertools.pairwise(words) if option in ("-c", "--config")]
+    try:
+        contents = [yaml.safe_load(text if text.startswith("{") else Path(text).read_bytes()) for text in configs]
+    except yaml.YAMLError:
+        return  # the parser says where
+    models = [config.get("model") for config in contents if isinstance(config, dict)]
+    sets = [model for model in models if isinstance(model, dict)]
+    if not sets or any("class_path" in model for model in sets) or "--model" in {w.partition("=")[0] for w in words}:
+        return
+    raise ConfigError(
+        f"no recipe among the configs: {', '.join(named)}",
+        wanted="a recipe, which names the model, and then its overlays",
+        fix=f"python train.py {words[0]} --config ranknet.yaml --config {named[-1]}",
+    )
 
 
 def find_checkpoint(name: str, *, command: str, runs: Path) -> Path:
@@ -119,10 +142,13 @@ def progress_of(path: Path) -> Progress | None:
 def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:
     """Return what a checkpoint was trained with, as a config: its model, its dataset and, for `fit`, its batches."""
     try:
+        with zipfile.ZipFile(path) as parts:  # whose checksums torch writes and does not read
+            if damaged := parts.testzip():
+                raise zipfile.BadZipFile(damaged)
         checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
         model = dict(checkpoint.get("hyper_parameters", {}))
         data = dict(checkpoint.get("datamodule_hyper_parameters", {}))
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             f"'{path}' is not a checkpoint, or a damaged one ({type(error).__name__})",
             wanted="a .ckpt file written by fit",

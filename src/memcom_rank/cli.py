@@ -1,5 +1,8 @@
 """Command line (floor 5): `train.py fit|validate|test|predict`, a LightningCLI with this project's doors."""
 
+import contextlib
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +14,9 @@ from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCL
 from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from memcom_rank.arguments import expand, progress_of
+from memcom_rank.arguments import CHECKPOINTS, LAST, expand, progress_of
 from memcom_rank.callbacks import (
     PredictionWriter,
     RunReport,
@@ -30,6 +34,7 @@ from memcom_rank.parser import RankParser, named_error, whole_numbers_first
 from memcom_rank.quiet import quiet
 
 RUNS = Path("runs")
+_SEEDS = 2**32  # as many as NumPy has
 _HELP = """Train, measure and use small game rankers.
 --config NAME is looked up in configs/; a later --config or flag overrules an earlier one.
 --ckpt_path takes a .ckpt file, a run folder, or 'best' or 'last' of the newest run, with the model as it was trained.
@@ -69,11 +74,17 @@ class RankCLI(LightningCLI):
                 save_config_kwargs={"save_to_log_dir": False},
                 args=args,
             )
-        except BaseException:  # an interruption too
+        except BaseException as error:  # an interruption too
             close_wandb_run(exit_code=1)
             if self.run_folder != RUNS:  # it was made, and by this process
                 discard_run(self.run_folder)
+                if isinstance(error, SIGTERMException):
+                    print(f"stopped by SIGTERM{self._way_on()}", file=sys.stderr)
             raise
+
+    def _way_on(self) -> str:
+        kept = (self.run_folder / CHECKPOINTS / LAST).is_file()
+        return f"; the same command with --ckpt_path {self.run_folder} goes on" if kept else ""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link the dataset's facts to the model and the run's seed to the data."""
@@ -86,6 +97,12 @@ class RankCLI(LightningCLI):
         """Spell out what the user typed in short, then parse it."""
         words = args if isinstance(args, list) else sys.argv[1:]
         self.config = parser.parse_args(expand(words, configs=self.configs, runs=RUNS))
+        config = self.config[self.config.subcommand]
+        seed, every = config.seed_everything, config.trainer.check_val_every_n_epoch
+        if seed is not True and seed is not False and not 0 <= seed < _SEEDS:
+            raise ConfigError(f"seed_everything is {seed}", wanted=f"0 <= seed < {_SEEDS}", fix="try 1")
+        if every is not None and every < 1:
+            raise ConfigError(f"check_val_every_n_epoch is {every}", wanted="at least 1", fix="try 1")
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: `expand` has put the checkpoint's settings below the flags; Lightning would put them above."""
@@ -189,11 +206,12 @@ class RankCLI(LightningCLI):
         if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
             self.test(model=self.model, datamodule=self.datamodule, ckpt_path=checkpoint.best_model_path)
         elif self.trainer.state.finished and not self.config[self.subcommand].trainer.fast_dev_run:
+            last = self.run_folder / CHECKPOINTS / LAST
+            test = f"; to test the last epoch: python train.py test --config ranknet.yaml --ckpt_path {last}"
             raise ConfigError(
                 "no epoch was validated, so that none is the best and nothing was tested",
                 wanted="a validation before training ends",
-                fix="lower --trainer.check_val_every_n_epoch, or train longer; to test the last epoch: "
-                "python train.py test --config ranknet.yaml --ckpt_path last",
+                fix=f"lower --trainer.check_val_every_n_epoch, or train longer{test if last.is_file() else ''}",
             )
 
     def test(self, **arguments: Any) -> None:
@@ -214,6 +232,12 @@ def main(configs: Path, prepare: Callable[[Path], None], args: list[str] | None 
     try:
         with quiet():
             RankCLI(configs, prepare, args)
+    except SIGTERMException:
+        return 128 + signal.SIGTERM  # what a shell makes of a process that the signal ended
+    except BrokenPipeError:  # whoever read what is printed has gone, as `head` does
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:
         named = named_error(error)
         if named is None:

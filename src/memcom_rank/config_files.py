@@ -16,7 +16,9 @@ def find_config(name: str, configs: Path) -> Path:
         if path.is_file():
             return path
     known = sorted(str(path.relative_to(configs)) for path in configs.rglob("*.yaml"))
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    deep_first = sorted(known, key=lambda path: path.count("/"), reverse=True)
+    stems = {Path(path).stem: path for path in deep_first}  # of two alike, the recipe
+    near = [stems[stem] for stem in difflib.get_close_matches(Path(name).stem, stems, n=1)]
     raise ConfigError(
         f"no config '{name}', neither here nor in '{configs}'",
         wanted=f"a YAML file, or one of: {', '.join(known)}",

@@ -54,7 +54,9 @@ def test_cold_users_get_the_popular_games_from_ease_too(tmp_path):
 def test_what_is_known_is_not_computed_again(data, tmp_path, monkeypatch):
     first = baseline_metrics(data, "test", KS, tmp_path / "cache")
     monkeypatch.setattr(module, "_measure", lambda *_: pytest.fail("computed again"))
-    assert baseline_metrics(data, "test", KS, tmp_path / "cache") == first
+    again = baseline_metrics(data, "test", KS, tmp_path / "cache")
+    assert again == first
+    assert list(again) == list(first)
 
 
 def test_another_dataset_split_or_cutoff_is_computed(data, tmp_path, monkeypatch):

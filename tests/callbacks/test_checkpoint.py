@@ -2,6 +2,9 @@
 
 import errno
 import os
+import pickle
+import resource
+import signal
 import types
 
 import pytest
@@ -96,6 +99,25 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch):
         WholeCheckpoints().save_checkpoint({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint(tmp_path):
+    """torch makes an error of its own of it."""
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(WriteError, match="File too large"):
+            WholeCheckpoints().save_checkpoint({"weights": torch.zeros(100_000)}, tmp_path / "last.ckpt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_error_of_torch_stays_what_it_is(tmp_path):
+    with pytest.raises((RuntimeError, AttributeError, pickle.PicklingError)):
+        WholeCheckpoints().save_checkpoint({"code": lambda: None}, tmp_path / "last.ckpt")
 
 
 def test_runs_write_with_it(fitted):

@@ -45,10 +45,12 @@ def test_sizes_are_recomputed_from_their_bytes():
     assert ["whole", "model", "2,000", "5,000", "2.5x"] in words(SUMMARY)
 
 
-def test_the_best_possible_figures_are_of_the_test_split():
+def test_the_best_possible_figures_are_of_the_split():
     summary = {**{key.replace("test.", "val."): value for key, value in SUMMARY.items()}, "command": "validate"}
     found = words(summary, "val")
     assert not [line for line in found if line[:1] == ["best"]]
+    again = words({**summary, "synthetic.bayes.validation.ndcg@10": 0.4}, "val")
+    assert ["best", "possible", "(Bayes)", "0.4000", "-"] in again
     assert not [line for line in found if line[:1] == ["next"]]
 
 

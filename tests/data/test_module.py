@@ -77,6 +77,15 @@ def test_nobody_to_evaluate(tmp_path, split):
         data.val_dataloader() if split == "validation" else data.test_dataloader()
 
 
+def test_a_test_split_that_is_damaged_is_found_before_training(tmp_path):
+    write_tables(tmp_path, histories=[[2, 3]])
+    data = RankingData(str(tmp_path))
+    (tmp_path / "test.parquet").write_bytes(b"PAR1")
+    data.setup("predict")
+    with pytest.raises(DatasetError, match=r"test\.parquet cannot be read"):
+        data.setup("fit")
+
+
 def rows(loader):
     return [row for batch in loader for row in batch.rows.tolist()]
 

@@ -25,6 +25,20 @@ def test_build_then_describe(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.rstrip() == table
 
 
+@pytest.mark.parametrize("table", ["games", "test"])
+def test_describe_reads_every_value(tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str) -> None:
+    """A table may be damaged where nothing else looks, or be another dataset's."""
+    target, other = str(tmp_path / "d"), str(tmp_path / "other")
+    assert main([*SMALL, "--output", target]) == 0
+    assert main([*SMALL, "--output", other, "--seed", "9"]) == 0
+    (tmp_path / "d" / f"{table}.parquet").write_bytes((tmp_path / "other" / f"{table}.parquet").read_bytes())
+    assert main(["describe", target]) == 1
+    assert "holds tables sha256:" in capsys.readouterr().err
+    (tmp_path / "d" / f"{table}.parquet").write_bytes(b"PAR1")
+    assert main(["describe", target]) == 1
+    assert "holds tables that cannot be read" in capsys.readouterr().err
+
+
 def test_every_flag_reaches_the_manifest(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     lines = [f"{u},{g},{g}.5,T{g},{2000 + g}" for u in range(9) for g in range(8)]

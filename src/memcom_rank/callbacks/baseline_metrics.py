@@ -43,7 +43,7 @@ def baseline_metrics(data: RankingData, split: str, ks: Sequence[int | None], ca
         print(f"measuring popularity and EASE on {split}, once for this dataset", flush=True)
         known = _measure(data, split, ks)
         with new_file(path) as temporary:
-            temporary.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
     return known
 
 

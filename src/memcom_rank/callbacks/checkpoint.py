@@ -27,7 +27,10 @@ class WholeCheckpoints(TorchCheckpointIO):
             WriteError: the disk is full or the place cannot be written.
         """
         with new_file(Path(path)) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # torch's own, where a write to the file failed
+                raise error.__context__ if isinstance(error.__context__, OSError) else error from None
             file.flush()
             os.fsync(file.fileno())
 

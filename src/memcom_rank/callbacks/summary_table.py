@@ -27,8 +27,9 @@ def summary_table(summary: Mapping[str, Any], stage: str, *, role: str, columns:
         values = [summary.get(f"baselines.{name}.{c}") for c in columns]
         reason = summary.get(f"baselines.{name}.skipped")
         rows.append(f"{name:34s}skipped: {reason}" if reason else _row(name, values))
-    bayes = [summary.get(f"synthetic.bayes.{c}") for c in columns]
-    if stage == "test" and any(value is not None for value in bayes):
+    world = "synthetic.bayes" if stage == "test" else "synthetic.bayes.validation"
+    bayes = [summary.get(f"{world}.{c}") for c in columns]
+    if any(value is not None for value in bayes):
         rows.append(_row("best possible (Bayes)", bayes))
     head = f"{stage:34s}" + "".join(f"{c:>12s}" for c in columns)
     line = "-" * len(head)

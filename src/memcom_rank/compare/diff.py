@@ -83,7 +83,7 @@ def _check_same(one: Run, other: Run) -> None:
             "the runs were tested on different datasets:\n"
             + "\n".join(f"  {run.folder}: {run.summary['dataset.digest']}" for run in (one, other)),
             wanted="one dataset: the same digest",
-            fix="test both on the same one with: python train.py test --ckpt_path RUN --data.path DATASET",
+            fix="train both on the same one: a run can be tested on its own alone",
         )
     if not one.users["user"].equals(other.users["user"]):
         raise CheckpointError(

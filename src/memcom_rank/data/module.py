@@ -102,6 +102,15 @@ class RankingData(LightningDataModule):
             forget_share=forget_share,
         )
 
+    def setup(self, stage: str) -> None:
+        """Read what a fit needs last before it trains: a table that is damaged or empty is found at once.
+
+        Raises:
+            DatasetError: there is one.
+        """
+        if stage == "fit" and not self.num_labels:
+            self._held_out(TEST)
+
     def train_dataloader(self) -> DataLoader[TrainBatch] | DataLoader[LabelBatch]:
         """Return this rank's training steps: users with a game to see and one to hide, in a new order every epoch.
 

@@ -178,8 +178,16 @@ class Ranker:
 
     def _check_k(self, k: int) -> None:
         most = self.manifest.k
-        if k < 1 or (k > most and most < self.manifest.num_games):
-            raise HistoryError(f"k = {k}", wanted=f"1 .. {most}", fix="the most is chosen when a bundle is exported")
+        if not _is_whole(k) or k < 1 or (k > most and most < self.manifest.num_games):
+            raise HistoryError(f"k = {k!r}", wanted=f"1 .. {most}", fix="the most is chosen when a bundle is exported")
+
+
+def _is_whole(number: object) -> bool:
+    try:
+        operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
 
 
 def _name(game: GameName) -> str:

@@ -63,12 +63,10 @@ class LabelClassifier(Task):
                 wanted="a dataset built with: python -m data_prep build --source table ... --label COL",
                 fix="pass its folder with --data.path; to rank games, use --config ranknet.yaml",
             )
-        if top_k < 1:
-            raise ConfigError(f"top_k is {top_k}", wanted="at least 1", fix="try 1")
-        super().__init__(learning_rate=learning_rate)
+        super().__init__(learning_rate=learning_rate, top_k=min(top_k, num_labels))
         self.network = PaperNetwork(embedding(num_ids, dim), widths=widths, dropout=dropout, num_outputs=num_labels)
         self.validation_metrics, self.test_metrics = LabelMetrics(ks, num_labels), LabelMetrics(ks, num_labels)
-        self.columns, self.top_k = tuple(self.test_metrics.keys()), min(top_k, num_labels)
+        self.columns = tuple(self.test_metrics.keys())
 
     @property
     def scorer(self) -> PaperNetwork:

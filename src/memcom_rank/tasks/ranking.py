@@ -36,8 +36,7 @@ class RankingTask(Task):
     _find: Finder
 
     def __init__(self, num_ids: int, *, learning_rate: float, ks: Sequence[int | None], top_k: int) -> None:
-        super().__init__(learning_rate=learning_rate)
-        self.top_k = top_k
+        super().__init__(learning_rate=learning_rate, top_k=top_k)
         self.validation_metrics = RankingMetrics(ks, num_ids)
         self.test_metrics = RankingMetrics(ks, num_ids)
 

@@ -42,6 +42,10 @@ class Task(LightningModule, abc.ABC):
 
     Args:
         learning_rate: of Adam's first step; it falls to 0 over the run, see `configure_optimizers`.
+        top_k: how many `predict` writes for a user.
+
+    Raises:
+        ConfigError: one of them is out of range.
     """
 
     role: ClassVar[str]
@@ -49,14 +53,18 @@ class Task(LightningModule, abc.ABC):
     columns: tuple[str, ...]
     validation_metrics: Metrics
 
-    def __init__(self, *, learning_rate: float) -> None:
+    def __init__(self, *, learning_rate: float, top_k: int) -> None:
         super().__init__()
+        if not 0 <= learning_rate < math.inf:
+            raise ConfigError(f"learning_rate is {learning_rate}", wanted="a number of at least 0", fix="try 0.005")
+        if top_k < 1:
+            raise ConfigError(f"top_k is {top_k}", wanted="at least 1", fix="try 10")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Attribute .* is an instance of `nn.Module`")
             self.save_hyperparameters(logger=False)  # those of the subclass's constructor
         # settings where the command line made them; made in Python they are objects, which no checkpoint should hold
         self.remove_ignored_hparams([name for name, value in self.hparams.items() if callable(value)])
-        self.learning_rate = learning_rate
+        self.learning_rate, self.top_k = learning_rate, top_k
         self._heard_at = 0  # the step after which the embedding last heard how far training has come
 
     @property

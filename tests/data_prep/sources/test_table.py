@@ -80,6 +80,17 @@ def test_categories_become_text(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["a", "b", "", "7"])], ids=["categorical", "enum"])
+def test_an_empty_category_is_nothing_as_an_empty_cell_is(tmp_path: Path, kind: Any) -> None:
+    mapped = {"title": "n", "label": "l", "timestamp": "t", "engagement": "h"}
+    text = {"u": ["a", "", "b"], "g": ["", "b", "a"], "n": ["b", "a", ""], "l": ["", "a", "b"], "t": ["7", "", "7"]}
+    text["h"] = text["t"]
+    log = _parquet(tmp_path, {name: pl.Series(cells, dtype=kind) for name, cells in text.items()}, **mapped)
+    lines = [",".join(cells) for cells in zip(*text.values(), strict=True)]
+    assert log.equals(_csv(tmp_path, "\n".join([",".join(text), *lines]), **mapped))
+    assert log.null_count().row(0) == (1,) * 6
+
+
 MICROSECONDS = 1_000_000
 NOON = int(datetime(2015, 6, 30, 12, tzinfo=UTC).timestamp()) * MICROSECONDS
 MIDNIGHT = NOON - 12 * 3600 * MICROSECONDS
@@ -92,6 +103,8 @@ MIDNIGHT = NOON - 12 * 3600 * MICROSECONDS
         (["2015-06-30", ""], [MIDNIGHT, None]),
         (["2015-06-30", "2015-06-30T12:00:00Z", "2015-06-30 12:00", "2015-06-30 12:00:00.5"],
          [MIDNIGHT, NOON, NOON, NOON + 500_000]),
+        (["2015-06-30T12:00:00+00:00", "2015-06-30T14:00+02:00", "2015-06-30 06:30:00.5-0530", "2015-06-30T12:00:00"],
+         [NOON, NOON, NOON + 500_000, NOON]),
     ],
 )  # fmt: skip
 def test_times_of_a_csv(tmp_path: Path, texts: list[str], expected: list[int | None]) -> None:
