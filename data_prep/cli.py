@@ -8,9 +8,11 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from data_prep.options import SOURCES, SPLITS, Options
 from memcom_rank.contract.errors import DatasetError, MemcomRankError
+from memcom_rank.contract.program import ended
 
 _EXAMPLES = """\
 examples:
@@ -32,6 +34,10 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code: 0, or 1 after an error that was printed (argparse itself exits with 2)."""
     arguments = vars(_parser().parse_args(argv))
+    return ended(lambda: _run(arguments))
+
+
+def _run(arguments: dict[str, Any]) -> int:
     try:
         if arguments.pop("command") == "describe":
             _check_tables(arguments["dataset"])
@@ -74,7 +80,7 @@ def _describe(dataset: Path) -> int:
 
     manifest = read_manifest(dataset)
     report = leakage_report(dataset, manifest)
-    print(f"{describe(manifest)}\n\n{report}")
+    print(f"{describe(manifest)}\n\n{report}", flush=True)
     return 0
 
 

@@ -74,6 +74,7 @@ OVERLAY = "model: {init_args: {dim: 8}}"
         ("", OVERLAY, [], False),
         ("", OVERLAY, ["--model", "memcom_rank.tasks.RankNet"], True),
         ("", OVERLAY, ["--model=memcom_rank.tasks.RankNet"], True),
+        ("model: memcom_rank.tasks.RankNet", OVERLAY, [], True),
         ("data: {batch_size: 8}", "", [], True),  # the parser says what is missing
         ("trainer: [", OVERLAY, [], True),  # and what is no YAML
     ],
@@ -84,6 +85,12 @@ def test_overlays_belong_to_a_recipe(configs, runs, ranknet, full, flags, fine):
     words = ["fit", "--config", "ranknet.yaml", "--config", "embedding/full.yaml", *flags]
     with contextlib.nullcontext() if fine else pytest.raises(ConfigError, match=r"no recipe .*ranknet\.yaml, emb"):
         expand(words, configs=configs, runs=runs)
+
+
+def test_a_config_in_other_letters(configs, runs):
+    (configs / "ranknet.yaml").write_bytes("# caf\u00e9".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"ranknet\.yaml' is no text in UTF-8"):
+        expand(["fit", "--config", "ranknet.yaml"], configs=configs, runs=runs)
 
 
 def test_a_checkpoint_is_a_recipe(configs, runs):
@@ -126,6 +133,15 @@ def test_a_weight_that_changed_on_the_disk(tmp_path):
     content[content.index(torch.ones(4).numpy().tobytes()) + 3] ^= 0x80  # the first 1 is now -1
     (tmp_path / "a.ckpt").write_bytes(content)
     assert torch.load(tmp_path / "a.ckpt", weights_only=True)["state_dict"]["rows"][0] == -1  # torch does not notice
+    with pytest.raises(CheckpointError, match="or a damaged one"):
+        checkpoint_settings(tmp_path / "a.ckpt", command="test")
+
+
+def test_a_name_that_changed_in_the_file(tmp_path):
+    torch.save({"state_dict": {}}, tmp_path / "a.ckpt")
+    content = bytearray((tmp_path / "a.ckpt").read_bytes())
+    content[content.rindex(b"version")] ^= 0x80
+    (tmp_path / "a.ckpt").write_bytes(content)
     with pytest.raises(CheckpointError, match="or a damaged one"):
         checkpoint_settings(tmp_path / "a.ckpt", command="test")
 

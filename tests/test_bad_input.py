@@ -31,6 +31,7 @@ CASES = {
     "seed": (["--seed_everything", -1], "ConfigError: seed_everything is -1", "0 <= seed < 4294967296"),
     "never validated": (["--trainer.check_val_every_n_epoch", 0], "check_val_every_n_epoch is 0", "at least 1"),
     "no training": (["--trainer.max_epochs", 0], "ConfigError: no epoch was validated", "or train longer\n"),
+    "copies of a process": (["--trainer.strategy", "ddp_spawn"], "ConfigError: strategy ddp_spawn", "strategy ddp\n"),
     "range": (["--data.batch_size", 0], "ConfigError: data.batch_size is 0", "at least 1"),
     "dataset": (["--data.path", "nowhere"], "DatasetError: no dataset at 'nowhere'", "python -m data_prep build"),
     "budget": ([f"{MODEL}.embedding.init_args.target_ratio", 5000], "BudgetError: MEmCom", "largest ratio"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from memcom_rank.arguments import progress_of
 from memcom_rank.callbacks import RunCheckpoint
 from tests.command import SMALL, fit, run
 from tests.test_cli import columns, summary
@@ -115,6 +116,13 @@ def test_flags_beat_what_the_run_began_with(fitted, tmp_path):
     assert ran.status == 0, ran.err
     assert summary(ran)["seed"] == 9
     assert yaml.safe_load((ran.folder / "config.yaml").read_text())["data"]["batch_size"] == 100
+
+
+def test_a_checkpoint_knows_how_far_it_came_inside_its_epochs_validation_too(fitted):
+    best, last = (progress_of(fitted.folder / "checkpoints" / name) for name in ("best.ckpt", "last.ckpt"))
+    assert last.epochs == 2
+    assert best.epochs * last.steps == last.epochs * best.steps
+    assert not last.stopped
 
 
 class Died(BaseException):

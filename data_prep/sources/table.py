@@ -110,6 +110,7 @@ def _times(values: pl.Series) -> pl.Series:
     if numbers.null_count() == values.null_count():
         return numbers
     text = values.str.replace("T", " ", literal=True).str.strip_suffix("Z")
+    text = text.str.replace(r"(:\d\d(?:\.\d+)?[+-]\d\d)$", "${1}:00")  # an offset in hours, as PostgreSQL writes it
     instants = (text.str.to_datetime(form, time_unit="us", strict=False).cast(pl.Int64) for form in _TIME_FORMATS)
     parsed = pl.select(pl.coalesce(instants)).to_series()
     _refuse_lost(values, parsed, wanted)

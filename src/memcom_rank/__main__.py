@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from memcom_rank.contract.errors import ConfigError, MemcomRankError
+from memcom_rank.contract.program import ended
 from memcom_rank.runtime import RankerError
 
 BASELINES = ("popularity", "ease", "item_knn", "ials", "bpr")
@@ -79,9 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # titles in letters that this terminal has not
     words, flags = _flags_apart(sys.argv[1:] if argv is None else argv)
     arguments = _parser().parse_args(words, argparse.Namespace(flags=flags))
+    return ended(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
         text, code = arguments.run(arguments)
-        print(text)
+        print(text, flush=True)
     except (MemcomRankError, RankerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

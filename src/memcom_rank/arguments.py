@@ -23,6 +23,7 @@ from memcom_rank.contract.errors import CheckpointError, ConfigError
 CHECKPOINTS = "checkpoints"
 BEST, LAST = "best.ckpt", "last.ckpt"
 _LINKED = ("num_ids", "num_labels", "seed")  # come from the dataset and from seed_everything
+_DAMAGES = (OSError, RuntimeError, EOFError, AttributeError, ValueError)  # as zipfile and torch find them
 _OPTIONS = ("-c", "--config", "--ckpt_path")
 
 
@@ -65,12 +66,12 @@ def _check_recipe(words: Sequence[str], named: Sequence[str]) -> None:
     """Refuse overlays without the recipe that they belong to: which option of which class they set is not known."""
     configs = [value for option, value in itertools.pairwise(words) if option in ("-c", "--config")]
     try:
-        contents = [yaml.safe_load(text if text.startswith("{") else Path(text).read_bytes()) for text in configs]
+        contents = [yaml.safe_load(text if text.startswith("{") else _read_text(text)) for text in configs]
     except yaml.YAMLError:
         return  # the parser says where
-    models = [config.get("model") for config in contents if isinstance(config, dict)]
-    sets = [model for model in models if isinstance(model, dict)]
-    if not sets or any("class_path" in model for model in sets) or "--model" in {w.partition("=")[0] for w in words}:
+    models = [config["model"] for config in contents if isinstance(config, dict) and config.get("model")]
+    flagged = any(word.partition("=")[0] == "--model" for word in words)
+    if flagged or not models or any(isinstance(model, str) or "class_path" in model for model in models):
         return
     raise ConfigError(
         f"no recipe among the configs: {', '.join(named)}",
@@ -114,6 +115,13 @@ def _of_newest_run(name: str, wanted: str, runs: Path) -> Path:
     )
 
 
+def _read_text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"'{path}' is no text in UTF-8: {error}", wanted="UTF-8", fix="save it so") from error
+
+
 class Progress(NamedTuple):
     """How far a checkpoint's run had come.
 
@@ -133,10 +141,13 @@ def progress_of(path: Path) -> Progress | None:
     checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     if "loops" not in checkpoint:
         return None
-    progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+    loop = checkpoint["loops"]["fit_loop"]
+    progress = loop["epoch_progress"]["current"]
+    # written in the validation of an epoch that is trained, and not yet at its end
+    trained = loop["epoch_loop.batch_progress"]["is_last_batch"] and progress["processed"] < progress["started"]
     stops = [state for state in checkpoint["callbacks"].values() if {"wait_count", "patience"} <= state.keys()]
     stopped = any(state["wait_count"] >= state["patience"] for state in stops)
-    return Progress(int(progress["processed"]), int(checkpoint["global_step"]), stopped)
+    return Progress(int(progress["processed"] + trained), int(checkpoint["global_step"]), stopped)
 
 
 def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:
@@ -148,7 +159,7 @@ def checkpoint_settings(path: Path, *, command: str) -> dict[str, Any]:
         checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
         model = dict(checkpoint.get("hyper_parameters", {}))
         data = dict(checkpoint.get("datamodule_hyper_parameters", {}))
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, zipfile.BadZipFile) as error:
+    except (*_DAMAGES, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             f"'{path}' is not a checkpoint, or a damaged one ({type(error).__name__})",
             wanted="a .ckpt file written by fit",

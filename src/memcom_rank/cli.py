@@ -1,7 +1,5 @@
 """Command line (floor 5): `train.py fit|validate|test|predict`, a LightningCLI with this project's doors."""
 
-import contextlib
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -29,6 +27,7 @@ from memcom_rank.callbacks import (
 from memcom_rank.callbacks.run_folder import discard_run, new_run_folder
 from memcom_rank.callbacks.wandb_run import close_wandb_run, open_wandb_run
 from memcom_rank.contract.errors import CheckpointError, ConfigError
+from memcom_rank.contract.program import drop_output
 from memcom_rank.data import RankingData
 from memcom_rank.parser import RankParser, named_error, whole_numbers_first
 from memcom_rank.quiet import quiet
@@ -112,6 +111,7 @@ class RankCLI(LightningCLI):
 
         Raises:
             CheckpointError: nothing trained to validate, test or predict with.
+            ConfigError: a strategy whose processes are copies of this one.
         """
         config = self.config[self.subcommand]
         if self.subcommand != "fit" and config.ckpt_path is None:
@@ -125,6 +125,12 @@ class RankCLI(LightningCLI):
                 f"no checkpoint file '{config.ckpt_path}'",
                 wanted="a file, where ckpt_path stands in a config",
                 fix="give --ckpt_path as a flag, or take ckpt_path out of the config to train anew",
+            )
+        if any(word in str(config.trainer.strategy) for word in ("spawn", "fork", "notebook")):
+            raise ConfigError(
+                f"strategy {config.trainer.strategy}",
+                wanted="processes that each run train.py from its start and see what the others log",
+                fix="use --trainer.strategy ddp",
             )
         self.prepare(Path(config.data.path))
         self.run_folder = rank_zero_only(new_run_folder, RUNS)(RUNS, str(self.subcommand))
@@ -235,8 +241,7 @@ def main(configs: Path, prepare: Callable[[Path], None], args: list[str] | None 
     except SIGTERMException:
         return 128 + signal.SIGTERM  # what a shell makes of a process that the signal ended
     except BrokenPipeError:  # whoever read what is printed has gone, as `head` does
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 1
     except Exception as error:
         named = named_error(error)

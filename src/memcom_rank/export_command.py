@@ -188,7 +188,10 @@ def _load(path: Path, data_path: str | None) -> Trained:
             wanted="the dataset that it was trained on",
             fix="pass it with --data.path",
         )
-    dataset: dict[str, Any] = {"name": Path(place or known or "unknown").resolve().name, "digest": digest}
+    name = "".join(
+        letter if letter.isprintable() else " " for letter in Path(place or known or "unknown").resolve().name
+    )
+    dataset: dict[str, Any] = {"name": name.strip() or "unknown", "digest": digest}
     if data is not None:
         manifest = data.dataset.manifest
         dataset |= {"source": manifest.source, "num_users": manifest.num_users, "seed": manifest.seed}

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings import MEmCom
+from memcom_rank.embeddings import DeepHash, MEmCom
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.export.formats import EXTRAS, format_of, held_by_part
 from tests.export.rankers import DIM, NUM_IDS, ranker
@@ -26,6 +26,12 @@ def test_without_its_packages_it_says_what_to_install(name, monkeypatch):
     with pytest.raises(ConfigError) as caught:
         format_of(name)
     assert caught.value.fix == f"pip install -e '.[{EXTRAS[name]}]'"
+
+
+def test_numbers_that_could_be_computed_again_are_held():
+    stored = DeepHash(NUM_IDS, DIM, target_ratio=1.01, num_hashes=7)
+    held = held_by_part(DeviceRanker(ranker(stored), bits=32, k=3))
+    assert held["embedding"] == stored.num_bytes + 3 * 7 * 8
 
 
 def test_all_numbers_are_of_one_part():

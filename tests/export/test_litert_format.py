@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from memcom_rank.contract.errors import ExportError
-from memcom_rank.embeddings import Full, LearnedHash, MEmCom
+from memcom_rank.embeddings import Full, LearnedHash, LowBit, MEmCom
 from memcom_rank.export.device import DeviceRanker
 from memcom_rank.models import LogSumExpMatch, PoolMatch
 from memcom_rank.runtime import write_bundle
@@ -64,6 +64,8 @@ def test_each_number_is_in_the_file_once(technique, bits):
     assert b"plain_operators" not in made.data  # where in our code a number came from
 
 
-def test_fp16_is_a_named_error():
-    with pytest.raises(ExportError, match="no fp16 tables"):
-        formats.FORMAT(6).make(DeviceRanker(ranker(MEmCom(NUM_IDS, DIM, target_ratio=2), PoolMatch()), bits=16, k=9))
+@pytest.mark.parametrize("kind", [MEmCom, LowBit])
+def test_fp16_is_a_named_error(kind):
+    """Tables, and the biases of games whose table was trained in few bits."""
+    with pytest.raises(ExportError, match="no fp16 numbers"):
+        formats.FORMAT(6).make(DeviceRanker(ranker(kind(NUM_IDS, DIM, target_ratio=2), PoolMatch()), bits=16, k=9))

@@ -124,8 +124,9 @@ def format_of(name: str, max_history: int | None = None) -> Format:
 
 
 def held_by_part(ranker: nn.Module) -> dict[str, int]:
-    """Return the bytes of the numbers of each part."""
+    """Return the bytes of the numbers of each part: what is stored, and what could be computed again and is held."""
     sizes = dict.fromkeys(PARTS.values(), 0)
-    for name, tensor in ranker.state_dict().items():
+    buffers = {name: tensor for name, tensor in ranker.named_buffers() if not name.endswith(".like")}  # of no use there
+    for name, tensor in {**buffers, **ranker.state_dict()}.items():
         sizes[PARTS[name.partition(".")[0]]] += tensor.nbytes
     return sizes

@@ -77,9 +77,10 @@ def litert_model(ranker: torch.nn.Module, length: int) -> bytes:
     Raises:
         ExportError: there are fp16 tables, which LiteRT does not look up.
     """
-    if any(tensor.dtype == torch.float16 and tensor.ndim > 1 for tensor in ranker.state_dict().values()):
+    held = Plain(ranker).ranker.state_dict().values()
+    if any(tensor.dtype == torch.float16 and tensor.ndim for tensor in held):
         raise ExportError(
-            "LiteRT looks up no fp16 tables", wanted="tables of 32, 8, 4 or 2 bits", fix="choose other --bits"
+            "LiteRT looks up no fp16 numbers", wanted="tables of 32, 8, 4 or 2 bits", fix="choose other --bits"
         )
     example_1L = torch.full((1, length), 2, dtype=torch.int32)
     with (
