@@ -103,13 +103,13 @@ class RankingData(LightningDataModule):
         )
 
     def setup(self, stage: str) -> None:
-        """Read what a fit needs last before it trains: a table that is damaged or empty is found at once.
+        """Read what a fit needs last before it trains: a table that is damaged is found at once.
 
         Raises:
-            DatasetError: there is one.
+            DatasetError: it is.
         """
         if stage == "fit" and not self.num_labels:
-            self._held_out(TEST)
+            self.dataset.queries(TEST)
 
     def train_dataloader(self) -> DataLoader[TrainBatch] | DataLoader[LabelBatch]:
         """Return this rank's training steps: users with a game to see and one to hide, in a new order every epoch.
