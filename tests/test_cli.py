@@ -4,11 +4,13 @@ import csv
 import json
 import math
 import shutil
+from typing import Union, get_args
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from pytorch_lightning import Trainer
 
 from memcom_rank.data import RankingDataset
 from tests.command import DIM, SMALL, fit, run
@@ -222,6 +224,17 @@ def test_help_shows_examples(empty, words):
 
 
 @pytest.mark.slow
+def test_one_batch_is_one_batch_whatever_typing_has_made_of_lightnings_types(monkeypatch, tiny, empty):
+    floats_first = Union[float, int, None]  # noqa: UP007 - keeps this order, as in an environment without rich
+    assert get_args(floats_first)[0] is float
+    for name in ("limit_val_batches", "limit_train_batches"):
+        monkeypatch.setitem(Trainer.__init__.__annotations__, name, floats_first)
+    words = ("--trainer.limit_val_batches", 1, "--trainer.limit_train_batches", 1.0, "--print_config")
+    shown = yaml.safe_load(run(empty, "fit", "--config", "ranknet.yaml", "--data.path", tiny, *words).out)["trainer"]
+    found = [shown["limit_val_batches"], shown["limit_train_batches"]]
+    assert [(type(value), value) for value in found] == [(int, 1), (float, 1.0)]
+
+
 def test_workers_change_nothing(fitted, tiny, empty):
     ran = fit(empty, tiny, "--data.num_workers", 2, epochs=1)
     assert columns(ran)["val/ndcg@10"] == columns(fitted)["val/ndcg@10"][:1]

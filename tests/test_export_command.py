@@ -82,6 +82,14 @@ def test_a_dataset_may_be_the_folder_one_is_in(fitted, tiny, tmp_path, monkeypat
 
 
 @pytest.mark.slow
+def test_a_dataset_whose_folder_has_a_name_of_odd_letters(fitted, tiny, tmp_path):
+    odd = tmp_path / "games\u3000of\u00a02026"
+    shutil.copytree(tiny, odd)
+    assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "b", "--data.path", odd) == 0
+    assert json.loads((tmp_path / "b/manifest.json").read_text())["dataset"]["name"] == "games of 2026"
+
+
+@pytest.mark.slow
 def test_what_is_beyond_its_limits_is_not_written(fitted, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(limits.LIMITS, 2, limits.Limits(score=0.0, overlap=1.0))
     assert export("--ckpt_path", fitted.folder, "--output", tmp_path / "b", "--bits", "2") == 1

@@ -83,6 +83,17 @@ def test_help_loads_nothing_and_a_comparison_no_torch(runs):
     assert loaded(["compare", "--config", "compar.yaml"]).splitlines()[-1] == "['numpy', 'pyarrow']"
 
 
+@pytest.mark.parametrize(("ends", "code"), [(KeyboardInterrupt, 1), (BrokenPipeError, 1)])
+def test_a_command_ends_quietly(monkeypatch, capfd, ends, code):
+    def command(arguments):
+        raise ends
+
+    monkeypatch.setattr("memcom_rank.__main__._diff", command)
+    monkeypatch.setattr("memcom_rank.contract.program.drop_output", lambda: None)
+    assert main(["diff", "a", "b"]) == code
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_seed_that_no_generator_takes(capsys):
     with pytest.raises(SystemExit):
         main(["baselines", "--seed", "-1"])

@@ -98,7 +98,7 @@ class RankCLI(LightningCLI):
         self.config = parser.parse_args(expand(words, configs=self.configs, runs=RUNS))
         config = self.config[self.config.subcommand]
         seed, every = config.seed_everything, config.trainer.check_val_every_n_epoch
-        if seed is not True and seed is not False and not 0 <= seed < _SEEDS:
+        if not isinstance(seed, bool) and not 0 <= seed < _SEEDS:
             raise ConfigError(f"seed_everything is {seed}", wanted=f"0 <= seed < {_SEEDS}", fix="try 1")
         if every is not None and every < 1:
             raise ConfigError(f"check_val_every_n_epoch is {every}", wanted="at least 1", fix="try 1")

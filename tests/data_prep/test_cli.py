@@ -25,6 +25,15 @@ def test_build_then_describe(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out.rstrip() == table
 
 
+def test_ctrl_c_ends_it_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("data_prep.cli._check_tables", stop)
+    assert main(["describe", "d"]) == 1
+    assert capsys.readouterr().err == "stopped\n"
+
+
 @pytest.mark.parametrize("table", ["games", "test"])
 def test_describe_reads_every_value(tmp_path: Path, capsys: pytest.CaptureFixture[str], table: str) -> None:
     """A table may be damaged where nothing else looks, or be another dataset's."""

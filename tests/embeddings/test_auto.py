@@ -42,5 +42,7 @@ def test_ratios_and_bytes_are_two_words_for_one_budget():
 def test_what_cannot_be_is_refused():
     with pytest.raises(BudgetError, match="MergeRare"):
         Auto(5000, 64, budget_bytes=60)
+    with pytest.raises(BudgetError, match="MergeRare"):
+        Auto(3, 1, target_ratio=1000)  # less than a byte
     with pytest.raises(ConfigError):
         Auto(5000, 64)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memcom_rank.contract.errors import BudgetError, ConfigError
-from memcom_rank.embeddings import MEmCom, NaiveHash
+from memcom_rank.embeddings import DeepHash, MEmCom, NaiveHash
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 
 ONLY = {"full_bytes": 1000, "smaller": {}}
@@ -81,6 +81,13 @@ def test_a_ratio_out_of_range_is_refused(ratio):
 def test_exactly_one_knob(ratio, budget):
     with pytest.raises(ConfigError, match="exactly one of the two"):
         limit_bytes(10, 4, target_ratio=ratio, budget_bytes=budget)
+
+
+def test_what_is_larger_than_the_full_table_is_no_matter_of_less_compression():
+    with pytest.raises(BudgetError) as caught:
+        DeepHash(3, 8, target_ratio=1)
+    assert caught.value.fix.startswith("use Full")
+    assert "its largest ratio is 0." in caught.value.wanted
 
 
 def test_the_largest_ratio_named_by_the_error_is_feasible():

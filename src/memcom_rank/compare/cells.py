@@ -141,7 +141,7 @@ def _has_ratio(name: str, overlay: dict[str, Any]) -> bool:
 def _check_flags(flags: Sequence[Any]) -> None:
     """Refuse flags that overrule what is compared, the twin too."""
     for flag in flags:
-        if _has_embedding(flag) if isinstance(flag, dict) else str(flag).startswith(f"--{_EMBEDDING}"):
+        if str(flag).startswith(f"--{_EMBEDDING}") or (isinstance(flag, dict) and _has_embedding(flag)):
             raise ConfigError(
                 f"the flags of all runs set {_EMBEDDING}, which is what is compared",
                 wanted="settings that all runs share: batches, epochs, the match, ...",

@@ -75,7 +75,7 @@ def litert_model(ranker: torch.nn.Module, length: int) -> bytes:
     """Return a model: history int32 [1, length] -> what `ranker` gives, ids and scores.
 
     Raises:
-        ExportError: there are fp16 tables, which LiteRT does not look up.
+        ExportError: there are fp16 numbers, which LiteRT does not look up.
     """
     held = Plain(ranker).ranker.state_dict().values()
     if any(tensor.dtype == torch.float16 and tensor.ndim for tensor in held):

@@ -168,7 +168,7 @@ class Task(LightningModule, abc.ABC):
                 wanted="the same dataset: game ids mean nothing on another one",
                 fix="pass --data.path with the dataset it was trained on, or train anew",
             )
-        self._heard_at = checkpoint.get("heard_at", checkpoint["global_step"])
+        self._heard_at = checkpoint.get("heard_at", checkpoint.get("global_step", 0))
 
     def _check_monitors(self) -> None:
         """Refuse callbacks that wait for a validation metric which never comes: another recipe's, or another cutoff."""
