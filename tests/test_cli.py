@@ -223,7 +223,6 @@ def test_help_shows_examples(empty, words):
     assert "\n  python train.py fit --config ranknet.yaml\n" in ran.out
 
 
-@pytest.mark.slow
 def test_one_batch_is_one_batch_whatever_typing_has_made_of_lightnings_types(monkeypatch, tiny, empty):
     floats_first = Union[float, int, None]  # noqa: UP007 - keeps this order, as in an environment without rich
     assert get_args(floats_first)[0] is float
@@ -235,6 +234,7 @@ def test_one_batch_is_one_batch_whatever_typing_has_made_of_lightnings_types(mon
     assert [(type(value), value) for value in found] == [(int, 1), (float, 1.0)]
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(fitted, tiny, empty):
     ran = fit(empty, tiny, "--data.num_workers", 2, epochs=1)
     assert columns(ran)["val/ndcg@10"] == columns(fitted)["val/ndcg@10"][:1]
