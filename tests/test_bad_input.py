@@ -21,7 +21,7 @@ CASES = {
         "ConfigError: 'bpr' is no import path",
         "memcom_rank.losses.bpr_loss",
     ),
-    "loss of other arguments": ([f"{MODEL}.loss", "memcom_rank.losses.softmax_loss"], "'softmax_loss'", "log_q_NK"),
+    "loss of other arguments": ([f"{MODEL}.loss", "memcom_rank.losses.softmax_loss"], "'softmax_loss'", "log_q_BK"),
     "nothing to compare with": (["--data.num_negatives", 0], "ConfigError: data.num_negatives is 0", "1024"),
     "config": (["--config", "embeding/full.yaml"], "no config 'embeding/full.yaml'", "--config embedding/full.yaml"),
     "value": (["--data.batch_size", "many"], 'ConfigError: Parser key "data.batch_size"', "see: python train.py fit"),

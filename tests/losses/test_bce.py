@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from memcom_rank.losses import bce_loss
-from tests.losses.samples import draw, mean_of_a_loop, sample
+from tests.losses.samples import draw, mean_of_a_loop, one_each, sample
 
 
 def of_one(preferred, others):
@@ -24,5 +24,5 @@ def test_equals_torchs_binary_cross_entropy():
     targets_N5 = torch.tensor([1.0, 0, 0, 0, 0]).double().expand(8, 5)
     logits_N5 = torch.cat([preferred_N[:, None], other_NK], 1)
     wanted = functional.binary_cross_entropy_with_logits(logits_N5, targets_N5, reduction="sum") / 8
-    found = bce_loss(preferred_N, other_NK, torch.ones(8, 4, dtype=torch.bool), torch.zeros(4), torch.ones(8))
+    found = bce_loss(*one_each(preferred_N, other_NK))
     assert found.item() == pytest.approx(wanted.item(), rel=1e-12)

@@ -6,7 +6,7 @@ import torch
 from scipy.optimize import minimize
 
 from memcom_rank.losses import bce_loss, gbce_loss
-from tests.losses.samples import mean_of_a_loop, sample
+from tests.losses.samples import mean_of_a_loop, one_each, sample
 
 
 def of_one(preferred, others, t):
@@ -29,10 +29,10 @@ def test_the_default_is_the_papers():
 
 
 def test_is_binary_cross_entropy_without_calibration_and_where_nothing_is_left_out():
-    preferred_N, other_NK, real_NK, log_q_K, weights_N = sample()
+    *scores, log_q_K, weights_N = sample()
     wanted = bce_loss(*sample()).item()
     assert gbce_loss(*sample(), t=0.0).item() == pytest.approx(wanted, rel=1e-12)
-    whole = gbce_loss(preferred_N, other_NK, real_NK, torch.zeros_like(log_q_K), weights_N, t=1.0)
+    whole = gbce_loss(*scores, torch.zeros_like(log_q_K), weights_N, t=1.0)
     assert whole.item() == pytest.approx(wanted, rel=1e-12)
 
 
@@ -41,11 +41,11 @@ def test_calibrated_in_full_scores_mean_probabilities():
     p, alpha = 0.3, 0.2
 
     def expected(score):
-        parts = torch.tensor([score[0]]), torch.tensor([[score[0]]]), torch.ones(1, 1, dtype=torch.bool)
+        own, other = torch.tensor([score[0]]), torch.tensor([[score[0]]])
         log_q = torch.tensor([math.log(alpha)], dtype=torch.float64)
         # the loss of the pair is linear in its two terms: take each alone by silencing the other
-        hidden = gbce_loss(parts[0], torch.full((1, 1), -1e4).double(), parts[2], log_q, torch.ones(1), t=1.0)
-        other = gbce_loss(torch.full((1,), 1e4).double(), parts[1], parts[2], log_q, torch.ones(1), t=1.0)
+        hidden = gbce_loss(*one_each(own, torch.full((1, 1), -1e4).double(), log_q_K=log_q), t=1.0)
+        other = gbce_loss(*one_each(torch.full((1,), 1e4).double(), other, log_q_K=log_q), t=1.0)
         return (p * hidden + (1 - p) * alpha * other).item()
 
     best = minimize(expected, [0.0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-14}).x[0]

@@ -6,8 +6,8 @@ from sklearn.metrics import ndcg_score
 
 from memcom_rank.losses import lambdarank_loss
 from memcom_rank.losses.lambdarank import ndcg_changes
-from memcom_rank.losses.terms import score_gaps
-from tests.losses.samples import mean_of_a_loop, sample
+from memcom_rank.losses.terms import only_real, score_gaps
+from tests.losses.samples import mean_of_a_loop, one_each, sample
 
 
 def of_one(preferred, others):
@@ -25,17 +25,17 @@ def test_equals_a_loop_over_a_sorted_list(scale):
 
 
 def test_equals_the_loop_also_where_scores_are_tied():
-    preferred_N, other_NK, *rest = sample(40, 7)
-    parts = (preferred_N.round(), other_NK.round(), *rest)
-    assert (parts[0][:, None] == parts[1]).any()
+    preferred_N, user_N, other_BK, *rest = sample(40, 7)
+    parts = (preferred_N.round(), user_N, other_BK.round(), *rest)
+    assert (score_gaps(*parts[:3]) == 0).any()
     assert lambdarank_loss(*parts).item() == pytest.approx(mean_of_a_loop(of_one, *parts), rel=1e-10)
 
 
 def test_changes_are_those_of_scikit_learns_ndcg():
-    preferred_N, other_NK, *_ = sample(5, 6)
-    scores = torch.cat([preferred_N[:, None], other_NK], 1)
+    preferred_N, user_N, other_BK, *_ = sample(5, 6)
+    scores = torch.cat([preferred_N[:, None], other_BK[user_N]], 1)
     relevant = [[1.0] + [0.0] * 6]
-    found = ndcg_changes(score_gaps(preferred_N, other_NK, torch.ones(5, 6, dtype=torch.bool)))
+    found = ndcg_changes(score_gaps(preferred_N, user_N, other_BK))
     for n in range(5):
         now = ndcg_score(relevant, scores[n : n + 1].numpy())
         for k in range(6):
@@ -45,15 +45,15 @@ def test_changes_are_those_of_scikit_learns_ndcg():
 
 
 def test_an_all_tied_start_still_pulls():
-    preferred_N, other_NK = torch.zeros(1, requires_grad=True), torch.zeros(1, 3)
-    lambdarank_loss(preferred_N, other_NK, torch.ones(1, 3, dtype=torch.bool), torch.zeros(3), torch.ones(1)).backward()
+    preferred_N = torch.zeros(1, requires_grad=True)
+    lambdarank_loss(*one_each(preferred_N, torch.zeros(1, 3))).backward()
     assert preferred_N.grad.item() < 0
 
 
 def test_gradients_are_the_papers_lambdas():
     """-|delta nDCG| / (1 + e^(s_preferred - s_k)) for each pair."""
-    preferred_N, other_NK, real_NK, log_q_K, weights_N = sample()
-    lambdarank_loss(preferred_N, other_NK.requires_grad_(), real_NK, log_q_K, weights_N).backward()
-    changes_NK = ndcg_changes(score_gaps(preferred_N, other_NK, real_NK))
-    wanted = changes_NK * torch.sigmoid(other_NK.detach() - preferred_N[:, None]) * weights_N[:, None] / weights_N.sum()
-    torch.testing.assert_close(other_NK.grad, wanted)
+    preferred_N, user_N, other_BK, real_BK, log_q_K, weights_N = sample()
+    lambdarank_loss(preferred_N, user_N, other_BK.requires_grad_(), real_BK, log_q_K, weights_N).backward()
+    gaps_NK = score_gaps(preferred_N, user_N, only_real(other_BK.detach(), real_BK))
+    lambdas_NK = ndcg_changes(gaps_NK) * torch.sigmoid(gaps_NK) * weights_N[:, None] / weights_N.sum()
+    torch.testing.assert_close(other_BK.grad, torch.zeros_like(other_BK).index_add(0, user_N, lambdas_NK))

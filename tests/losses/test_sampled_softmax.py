@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from memcom_rank.losses import sampled_softmax_loss, softmax_loss
-from tests.losses.samples import draw, mean_of_a_loop, sample
+from tests.losses.samples import draw, mean_of_a_loop, one_each, sample
 
 
 def of_one(preferred, others):
@@ -23,18 +23,18 @@ def test_equals_a_loop(scale):
 def test_with_all_games_it_is_cross_entropy():
     preferred_N, other_NK = draw(7), draw(7, 9, seed=1)
     wanted = functional.cross_entropy(torch.cat([preferred_N[:, None], other_NK], 1), torch.zeros(7, dtype=torch.int64))
-    found = sampled_softmax_loss(
-        preferred_N, other_NK, torch.ones(7, 9, dtype=torch.bool), torch.zeros(9), torch.ones(7)
-    )
+    found = sampled_softmax_loss(*one_each(preferred_N, other_NK))
     assert found.item() == pytest.approx(wanted.item(), rel=1e-12)
 
 
 def test_with_all_games_it_is_the_softmax_loss_of_the_classifier():
-    scores_BV, hidden_BL, owned_BL = draw(2, 9), torch.tensor([[2], [5]]), torch.tensor([[2, 3], [5, 0]])
+    scores_BV, hidden_BL, owned_BL = draw(2, 9), torch.tensor([[2, 3], [5, 0]]), torch.tensor([[2, 3], [5, 0]])
     real_BV = torch.ones(2, 9, dtype=torch.bool).scatter_(1, owned_BL, False)
     real_BV[:, :2] = False
     weights = torch.tensor([1.0, 3.0])
-    found = sampled_softmax_loss(scores_BV.gather(1, hidden_BL)[:, 0], scores_BV, real_BV, torch.zeros(9), weights)
+    user_N, game_N = torch.tensor([0, 0, 1]), torch.tensor([2, 3, 5])
+    parts = scores_BV[user_N, game_N], user_N, scores_BV, real_BV, torch.zeros(9), weights[user_N]
+    found = sampled_softmax_loss(*parts)
     assert found.item() == pytest.approx(softmax_loss(scores_BV, hidden_BL, owned_BL, weights).item(), rel=1e-12)
 
 
@@ -48,8 +48,6 @@ def test_the_sum_over_candidates_is_unbiased():
     mean = 0.0
     for p, places in zip(chance.tolist(), sets, strict=True):
         kept = list(places)
-        found = sampled_softmax_loss(
-            preferred, other_K[None, kept], torch.ones(1, 3, dtype=torch.bool), q_K[kept].log(), torch.ones(1)
-        )
+        found = sampled_softmax_loss(*one_each(preferred, other_K[None, kept], log_q_K=q_K[kept].log()))
         mean += p * (found.exp().item() - 1) * preferred.exp().item()  # the estimate of the sum
     assert mean == pytest.approx(other_K.exp().sum().item(), rel=1e-6)

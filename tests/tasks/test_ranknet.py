@@ -99,7 +99,8 @@ BATCH = batch_of(
 
 def one_game(loss, preferred, others, log_q):
     """The loss of one hidden game by itself; those of `tests/losses` compare it with its formula."""
-    return loss(preferred[None], others[None], torch.ones(1, len(others), dtype=torch.bool), log_q, torch.ones(1))
+    real = torch.ones(1, len(others), dtype=torch.bool)
+    return loss(preferred[None], torch.tensor([0]), others[None], real, log_q, torch.ones(1))
 
 
 @every_loss
@@ -162,20 +163,20 @@ def test_the_hardest_of_all_games_are_the_models_own_top(folder):
     """Drawn: the whole catalogue; compared with: what the ranking shows above or next to the hidden games."""
     seen = []
 
-    def spy(preferred_N, other_NK, real_NK, log_q_NK, weights_N):
-        seen.append((other_NK.detach(), real_NK, log_q_NK.expand_as(other_NK)))
-        return losses.ranknet_loss(preferred_N, other_NK, real_NK, log_q_NK, weights_N)
+    def spy(preferred_N, user_N, other_BK, real_BK, log_q_BK, weights_N):
+        seen.append((user_N, other_BK.detach(), real_BK, log_q_BK.expand_as(other_BK)))
+        return losses.ranknet_loss(preferred_N, user_N, other_BK, real_BK, log_q_BK, weights_N)
 
     model, batches = task(loss=spy, hardest=3, match=PoolMatch(dropout=0.0)), data(folder, num_negatives=16)
     batch = next(iter(batches.train_dataloader()))
     model.training_step(batch, 0)
-    ((other_NK, real_NK, log_q_NK),) = seen
+    ((user_N, other_BK, real_BK, log_q_BK),) = seen
     scores_BV = model(batch.history).scatter(1, batch.owned, -torch.inf)
     scores_BV[:, :2] = -torch.inf
-    user_N = (batch.held != 0).nonzero()[:, 0]
-    torch.testing.assert_close(other_NK, scores_BV.topk(3).values[user_N])
-    assert real_NK.all()
-    assert not log_q_NK.any()
+    assert user_N.tolist() == (batch.held != 0).nonzero()[:, 0].tolist()
+    torch.testing.assert_close(other_BK, scores_BV.topk(3).values)
+    assert real_BK.all()
+    assert not log_q_BK.any()
 
 
 def test_a_step_under_bf16_is_close_and_its_loss_fp32():

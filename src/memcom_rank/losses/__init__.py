@@ -1,7 +1,7 @@
 """Losses room (floor 1): one loss a file, pure functions of scores and weights.
 
-All but the softmax losses compare hidden games with a step's candidates and take the same arguments, so that a config
-names one by its import path: loss(preferred_N, other_NK, real_NK, log_q_NK, weights_N) -> scalar.
+All but the softmax losses compare users' hidden games with a step's candidates and take the same arguments, so that a
+config names one by its import path: loss(preferred_N, user_N, other_BK, real_BK, log_q_BK, weights_N) -> scalar.
 """
 
 from memcom_rank.losses.bce import bce_loss

@@ -8,22 +8,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from memcom_rank.losses.terms import score_gaps, weighted_mean
+from memcom_rank.losses.terms import only_real, score_gaps, weighted_mean
 
 
 def lambdarank_loss(
-    preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor, log_q_NK: Tensor, weights_N: Tensor
+    preferred_N: Tensor, user_N: Tensor, other_BK: Tensor, real_BK: Tensor, log_q_BK: Tensor, weights_N: Tensor
 ) -> Tensor:
     """Return sum_n w_n sum_k |delta nDCG|_nk loss_nk / sum_n w_n, a scalar in fp32 or wider; see `ndcg_changes`.
 
     Args:
         preferred_N: scores of hidden games.
-        other_NK: scores of the K candidates that each should stay above.
-        real_NK: bool, False where a candidate does not count. A hidden game without one that does has loss 0.
-        log_q_NK: log probability that a candidate is one, or anything that broadcasts to it. Not used.
+        user_N: int64, whose each is: a row of `other_BK`.
+        other_BK: scores of the K candidates of each user, which its hidden games should stay above.
+        real_BK: bool, False where a candidate does not count. A hidden game without one that does has loss 0.
+        log_q_BK: log probability that a candidate is one, or anything that broadcasts to it. Not used.
         weights_N: how much a hidden game counts, at least 0; if all are 0, loss and gradients are 0.
     """
-    gaps_NK = score_gaps(preferred_N, other_NK, real_NK)
+    gaps_NK = score_gaps(preferred_N, user_N, only_real(other_BK, real_BK))
     return weighted_mean((ndcg_changes(gaps_NK) * softplus(gaps_NK)).sum(1), weights_N)
 
 

@@ -7,26 +7,26 @@ correction" of Yi et al. 2019, "Sampling-Bias-Corrected Neural Modeling for Larg
 """
 
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from memcom_rank.losses.terms import fp32_or_wider, score_gaps, weighted_mean
+from memcom_rank.losses.terms import fp32_or_wider, only_real, softmax_losses, weighted_mean
 
 
 def sampled_softmax_loss(
-    preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor, log_q_NK: Tensor, weights_N: Tensor
+    preferred_N: Tensor, user_N: Tensor, other_BK: Tensor, real_BK: Tensor, log_q_BK: Tensor, weights_N: Tensor
 ) -> Tensor:
     """Return sum_n w_n loss_n / sum_n w_n, a scalar in fp32 or wider.
 
-    loss_n = log(exp(s_n) + sum_k exp(s_nk - log q_nk)) - s_n. With inclusion probabilities q the sum over k is unbiased
+    loss_n = log(exp(s_n) + sum_k exp(s_bk - log q_bk)) - s_n. With inclusion probabilities q the sum over k is unbiased
     for that over all games that the user has not (Horvitz and Thompson 1952); the hidden game itself is always there,
     uncorrected. With the whole catalogue as candidates log q is 0, and this is `softmax_loss`.
 
     Args:
         preferred_N: scores of hidden games.
-        other_NK: scores of the K candidates that each should stay above.
-        real_NK: bool, False where a candidate does not count. A hidden game without one that does has loss 0.
-        log_q_NK: log probability that a candidate is one, or anything that broadcasts to it.
+        user_N: int64, whose each is: a row of `other_BK`.
+        other_BK: scores of the K candidates of each user, which its hidden games should stay above.
+        real_BK: bool, False where a candidate does not count. A hidden game without one that does has loss 0.
+        log_q_BK: log probability that a candidate is one, or anything that broadcasts to it.
         weights_N: how much a hidden game counts, at least 0; if all are 0, loss and gradients are 0.
     """
-    gaps_NK = score_gaps(preferred_N, other_NK, real_NK) - fp32_or_wider(log_q_NK)
-    return weighted_mean(softplus(gaps_NK.logsumexp(1)), weights_N)
+    corrected_BK = only_real(other_BK, real_BK) - fp32_or_wider(log_q_BK)
+    return weighted_mean(softmax_losses(preferred_N, user_N, corrected_BK), weights_N)

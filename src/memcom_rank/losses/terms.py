@@ -6,6 +6,7 @@ also under autocast: in bf16 about 1% of pairs become exact ties.
 
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 
 def fp32_or_wider(values: Tensor) -> Tensor:
@@ -13,9 +14,19 @@ def fp32_or_wider(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
-def score_gaps(preferred_N: Tensor, other_NK: Tensor, real_NK: Tensor) -> Tensor:
-    """Return s_k - s_preferred as [N, K], and -inf, which softplus and exp make 0, for candidates that do not count."""
-    return (fp32_or_wider(other_NK) - fp32_or_wider(preferred_N)[:, None]).masked_fill(~real_NK, -torch.inf)
+def only_real(other_BK: Tensor, real_BK: Tensor) -> Tensor:
+    """Return the scores of candidates, and -inf, which softplus and exp make 0, for those that do not count."""
+    return fp32_or_wider(other_BK).masked_fill(~real_BK, -torch.inf)
+
+
+def score_gaps(preferred_N: Tensor, user_N: Tensor, other_BK: Tensor) -> Tensor:
+    """Return s_k - s_preferred as [N, K]."""
+    return fp32_or_wider(other_BK)[user_N] - fp32_or_wider(preferred_N)[:, None]
+
+
+def softmax_losses(preferred_N: Tensor, user_N: Tensor, other_BK: Tensor) -> Tensor:
+    """Return log(e^s + sum_k e^s_k) - s as [N]; the sum over a user's candidates is made once."""
+    return softplus(fp32_or_wider(other_BK).logsumexp(1)[user_N] - fp32_or_wider(preferred_N))
 
 
 def weighted_mean(losses_N: Tensor, weights_N: Tensor) -> Tensor:

@@ -95,8 +95,8 @@ class RankNet(RankingTask):
         if self.graded_weight:
             preferred_N, other_N = scores_BC.gather(1, preferred_BG).flatten(), scores_BC.gather(1, other_BG).flatten()
             real_N1, log_q_N1 = torch.ones_like(other_N[:, None], dtype=torch.bool), torch.zeros_like(other_N[:, None])
-            weights_N = batch.weights.flatten()
-            graded = bpr_loss(preferred_N, other_N[:, None], real_N1, log_q_N1, weights_N)
+            row_N, weights_N = torch.arange(len(other_N), device=other_N.device), batch.weights.flatten()
+            graded = bpr_loss(preferred_N, row_N, other_N[:, None], real_N1, log_q_N1, weights_N)
             loss = loss + self.graded_weight * self.over_processes(graded, weights_N.sum())
         return loss
 
@@ -105,12 +105,11 @@ class RankNet(RankingTask):
         preferred_N = scores_BC[user_N, held_BL[user_N, place_N]]
         hidden_B = torch.bincount(user_N, minlength=len(scores_BC))
         weights_N = hidden_B[user_N] ** -0.5  # a user counts by the root of its hidden games, see docs/experiments.md
-        other_BK, real_BK, log_q_NK = scores_BC[:, negatives_K], batch.real, batch.log_q
+        other_BK, real_BK, log_q_BK = scores_BC[:, negatives_K], batch.real, batch.log_q
         if self.hardest is not None:
             top_Bk = _top(other_BK.detach(), real_BK, self.hardest)
-            other_BK, real_BK = other_BK.gather(1, top_Bk), real_BK.gather(1, top_Bk)
-            log_q_NK = log_q_NK[top_Bk[user_N]]
-        mean = self.sampled_loss(preferred_N, other_BK[user_N], real_BK[user_N], log_q_NK, weights_N)
+            other_BK, real_BK, log_q_BK = other_BK.gather(1, top_Bk), real_BK.gather(1, top_Bk), log_q_BK[top_Bk]
+        mean = self.sampled_loss(preferred_N, user_N, other_BK, real_BK, log_q_BK, weights_N)
         return self.over_processes(mean, weights_N.sum())
 
 
@@ -121,11 +120,11 @@ def _top(scores_BK: Tensor, real_BK: Tensor, count: int) -> Tensor:
 
 def _check(loss: Callable[..., Tensor], hardest: int | None) -> None:
     try:
-        inspect.signature(loss).bind(*("preferred_N", "other_NK", "real_NK", "log_q_NK", "weights_N"))
+        inspect.signature(loss).bind(*("preferred_N", "user_N", "other_BK", "real_BK", "log_q_BK", "weights_N"))
     except TypeError as error:
         raise ConfigError(
             f"model.loss '{getattr(loss, '__name__', loss)}': {error}",
-            wanted="a function of (preferred_N, other_NK, real_NK, log_q_NK, weights_N)",
+            wanted="a function of (preferred_N, user_N, other_BK, real_BK, log_q_BK, weights_N)",
             fix="try memcom_rank.losses.ranknet_loss",
         ) from error
     if hardest is not None and hardest < 1:
