@@ -1,6 +1,6 @@
 """Time and memory of a full-softmax training step: through MEmCom's structure, by its dense table, and a full table.
 
-    python benchmarks/output_training.py --output benchmarks/results/output_training.json
+    python -m benchmarks.output_training --output benchmarks/results/output_training.json
 
 A step is forward and backward of pooled match and cross entropy over all games, one hidden game a user, the same loss
 in every way (the test compares values and gradients). Peak memory is what it takes above parameters, gradients and

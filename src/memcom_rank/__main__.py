@@ -46,7 +46,7 @@ examples:
 
 Titles need no capitals, accents or signs, and a part of a title or a small typo will do; own ids of the dataset are
 taken too. A higher score is a better game; scores only order the games of one ranking. Nothing but onnxruntime and
-numpy is needed: pip install --no-deps memcom-rank && pip install onnxruntime numpy
+numpy is needed: pip install --no-deps ./memcom-rank (a checkout of it) && pip install onnxruntime numpy
 """
 _DEMO_EXAMPLES = """\
 examples:

@@ -28,7 +28,8 @@ class OnnxFormat(Format):
     graph_bytes = 64 * 1024
     use = """\
 ```
-pip install --no-deps memcom-rank && pip install onnxruntime numpy
+pip install --no-deps ./memcom-rank   # a checkout of memcom-rank
+pip install onnxruntime numpy
 python -m memcom_rank rank BUNDLE --history "a game" "another game"
 ```
 
