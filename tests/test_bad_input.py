@@ -96,6 +96,14 @@ def test_a_checkpoint_of_another_dataset(fitted, tmp_path, command):
     assert_refused(ran, "CheckpointError: ", "sha256:other", "--data.path")
 
 
+def test_a_checkpoint_of_other_settings(fitted, tmp_path):
+    """The same shapes: nothing else would tell."""
+    power = ("--model.init_args.match.init_args.power", "0.2")
+    best = str(fitted.folder / "checkpoints/best.ckpt")
+    ran = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", best, *power, WANDB_MODE="offline")
+    assert_refused(ran, "CheckpointError: ", "power: 0.5, and this one has 0.2", "leave out the flags")
+
+
 @pytest.mark.parametrize("size", [0, 100, 3000])
 def test_a_truncated_checkpoint(fitted, tmp_path, size):
     (tmp_path / "short.ckpt").write_bytes((fitted.folder / "checkpoints/best.ckpt").read_bytes()[:size])

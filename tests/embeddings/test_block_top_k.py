@@ -160,7 +160,8 @@ def test_bf16_is_compared_as_it_is_scored():
 
 
 @pytest.mark.parametrize("where", ["query", "scale", "infinite"])
-def test_a_diverged_model_is_refused(where):
+@pytest.mark.parametrize("k", [1, 3])  # with one the NaN itself is what others would have to beat
+def test_a_diverged_model_is_refused(where, k):
     torch.manual_seed(0)
     embedding, queries_BD, bias_V = memcom(False, whole=False), torch.randn(2, DIM), torch.zeros(NUM_IDS)
     if where == "query":
@@ -171,7 +172,7 @@ def test_a_diverged_model_is_refused(where):
         embedding.scale.values_N.data[150], bias_V[150] = torch.inf, -torch.inf
         queries_BD[0] = embedding.rows.rows_MW[embedding.linear_form().row_V[150]]
     with pytest.raises(ConfigError, match="diverged"):
-        BlockTopK(embedding, bias_V)(queries_BD, torch.zeros(2, 1).long(), 3)
+        BlockTopK(embedding, bias_V)(queries_BD, torch.zeros(2, 1).long(), k)
 
 
 def test_large_catalogues_of_shared_rows_have_blocks_and_others_are_scanned(monkeypatch):

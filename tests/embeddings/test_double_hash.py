@@ -34,6 +34,11 @@ def test_a_row_in_each_table_is_the_least():
     assert caught.value.fix == "ask for less compression, or use NaiveHash"
 
 
+def test_products_are_another_technique():
+    with pytest.raises(ConfigError, match="one of add, concat"):
+        DoubleHash(100, 8, combine="multiply", target_ratio=4)
+
+
 def test_an_odd_width_has_no_halves():
     with pytest.raises(ConfigError, match="dim is 7"):
         DoubleHash(100, 7, combine="concat", target_ratio=2)

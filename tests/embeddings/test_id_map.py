@@ -23,6 +23,15 @@ def test_numbers_come_back_by_id_and_from_rest():
     assert torch.equal(unpack(packed, 3, 33).view(11, 3), codes_VK)
 
 
+@pytest.mark.parametrize("file", [False, True])
+def test_it_knows_whether_it_was_set_also_from_a_file(file):
+    made, other = IdMap(7, 3), IdMap(7, 3)
+    assert not made.learned
+    made.set(torch.tensor([0, 1, 2, 0, 1, 2, 1]))
+    other.load_state_dict(made.state_dict())
+    assert (other if file else made).learned
+
+
 def test_until_set_ids_are_spread_and_the_numbers_survive_a_checkpoint():
     made, other = IdMap(7, 3), IdMap(7, 3)
     assert made(torch.arange(7)).flatten().tolist() == [0, 1, 2, 0, 1, 2, 0]

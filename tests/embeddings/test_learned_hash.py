@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from memcom_rank.contract.errors import BudgetError
+from memcom_rank.contract.errors import BudgetError, ConfigError
 from memcom_rank.embeddings import LearnedHash, NaiveHash
 from tests.embeddings.groups import grouped_games
 
@@ -38,6 +38,11 @@ def test_the_map_is_paid_for():
     assert made.num_rows < 1000 // 16
     assert limit - 16 * 4 < made.num_bytes <= limit
     assert made.at_rest()["row_of.codes"].nbytes == 1000 * 6 // 8
+
+
+def test_a_width_of_factors_below_one_is_refused():
+    with pytest.raises(ConfigError, match="num_factors is 0"):
+        LearnedHash(22, 8, num_factors=0, target_ratio=4)
 
 
 def test_a_map_that_does_not_fit_is_refused():

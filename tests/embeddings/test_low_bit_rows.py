@@ -30,6 +30,11 @@ def test_other_bits_are_refused():
         LowBitRows(3, 4, 5)
 
 
+def test_other_bits_have_no_size():
+    with pytest.raises(ConfigError, match="bits is 5"):
+        LowBitRows.bytes_of(1000, 64, 5)
+
+
 @pytest.mark.parametrize("use", ["all", "few", "many", "bag of few", "bag of many", "dots"])
 def test_only_training_rounds_at_random_and_only_if_asked(use):
     def used(table):

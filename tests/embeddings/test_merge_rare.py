@@ -13,6 +13,13 @@ def test_shared_rows_get_their_share_and_popular_games_the_rest(ratio):
     assert shared * 130 / (shared * 130 + popular * 66) == pytest.approx(0.1, abs=0.01)
 
 
+@pytest.mark.parametrize(("num_ids", "dim", "ratio"), [(40983, 64, 128), (40983, 64, 256), (200001, 32, 256)])
+def test_a_shared_row_that_would_cost_each_rare_id_a_bit_leaves_nothing_unused(num_ids, dim, ratio):
+    made = MergeRare(num_ids, dim, target_ratio=ratio)
+    assert made.sizes[1].bit_count() == 1  # the last number of its bits
+    assert 0.998 * made.full_bytes / ratio < made.num_bytes <= made.full_bytes / ratio
+
+
 def test_where_a_row_for_each_game_fits_nobody_shares():
     made = MergeRare(5000, 256, target_ratio=15)
     assert made.sizes == (4998, 1)
@@ -63,3 +70,5 @@ def test_shares_out_of_range_are_refused(knobs):
 def test_a_budget_below_a_row_of_each_kind_is_refused():
     with pytest.raises(BudgetError, match="MergeRare with bits: 4 cannot fit"):
         MergeRare(5000, 64, budget_bytes=60)
+    with pytest.raises(BudgetError, match="or use NaiveHash"):
+        MergeRare(500_000, 64, target_ratio=4000)

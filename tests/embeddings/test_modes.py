@@ -25,14 +25,15 @@ def test_export_matches_eager(embedding, side):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile warns at itself
-def test_compile_matches_eager_forward_and_backward(embedding):
+@pytest.mark.parametrize(("side", "backend"), [("pool", "inductor"), ("score", "aot_eager")])  # the second is quicker
+def test_compile_matches_eager_forward_and_backward(embedding, side, backend):
     torch.compiler.reset()  # it gives up on a module that it has seen too often in other forms
-    module, inputs = _side(embedding, "pool")
+    module, inputs = _side(embedding, side)
     wanted = module(*inputs)
     wanted.sum().backward()
     grads = [p.grad.clone() for p in embedding.parameters()]
     embedding.zero_grad()
-    seen = torch.compile(module, fullgraph=True)(*inputs)
+    seen = torch.compile(module, fullgraph=True, backend=backend)(*inputs)
     seen.sum().backward()
     torch.testing.assert_close(seen, wanted)
     torch.testing.assert_close([p.grad for p in embedding.parameters()], grads)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from memcom_rank.contract.errors import BudgetError
-from memcom_rank.embeddings import QuotientRemainder
+from memcom_rank.embeddings import NaiveHash, QuotientRemainder
 
 
 @pytest.mark.parametrize("combine", ["multiply", "add", "concat"])
@@ -33,6 +33,9 @@ def test_what_goes_further_is_named():
     with pytest.raises(BudgetError, match="use DoubleHash or NaiveHash"):
         QuotientRemainder(1000, 16, target_ratio=16)
     assert QuotientRemainder(1000, 16, combine="concat", target_ratio=16).ratio >= 16
+    with pytest.raises(BudgetError, match="or use NaiveHash"):  # DoubleHash adds: two rows of the whole width
+        QuotientRemainder(17, 64, combine="concat", target_ratio=16)
+    assert NaiveHash(17, 64, target_ratio=16).ratio >= 16
 
 
 def test_a_budget_for_a_row_per_id_leaves_one_quotient():

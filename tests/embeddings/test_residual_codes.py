@@ -53,6 +53,12 @@ def test_too_small_a_budget_is_refused_with_what_goes_further():
         ResidualCodes(1000, 64, num_codes=32, budget_bytes=3400)
 
 
+@pytest.mark.parametrize("codes", [0, -2])
+def test_at_least_one_code(codes):
+    with pytest.raises(ConfigError, match=f"num_codes is {codes}"):
+        ResidualCodes(1000, 64, num_codes=codes, target_ratio=16)
+
+
 def test_other_bits_are_refused():
     with pytest.raises(ConfigError, match="bits is 5"):
         ResidualCodes(1000, 64, bits=5, target_ratio=16)

@@ -9,7 +9,7 @@ class Grid(RowPair):
     """Three first rows, four second ones; the id counts through all pairs."""
 
     def __init__(self, combine, dim=6):
-        super().__init__(13, dim, combine)
+        super().__init__(13, dim, combine, ways=("add", "concat", "multiply"))
         self._start_tables(3, 4)
 
     def _rows(self, ids):

@@ -104,6 +104,14 @@ def test_the_bias_starts_at_the_log_share_of_popularity():
     assert ranker.game_bias.requires_grad
 
 
+def test_a_bias_that_was_trained_starts_nowhere_else():
+    ranker = Ranker(EMBEDDINGS["full"](), PoolMatch(), game_bias=True)
+    ranker.start_bias(torch.tensor([100, 10, 1, *[1] * 9]))
+    before = ranker.game_bias.detach().clone()
+    ranker.start_bias(torch.ones(12))
+    assert torch.equal(ranker.game_bias, before)
+
+
 def test_without_a_bias_nothing_starts():
     ranker = Ranker(EMBEDDINGS["full"](), PoolMatch(), game_bias=False)
     before = copy.deepcopy(ranker.state_dict())

@@ -8,7 +8,19 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings import Amtl, DeepHash, Full, LearnedHash, Mec, MemRec, MergeRare, MixedPrecision
+from memcom_rank.embeddings import (
+    Amtl,
+    DeepHash,
+    Full,
+    LearnedHash,
+    Mec,
+    MEmCom,
+    MemRec,
+    MergeRare,
+    MixedPrecision,
+    ResidualCodes,
+)
+from memcom_rank.models import LogSumExpMatch
 from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
 from tests.data.tiny import labelled_clusters
 from tests.tasks.small import NO_SAMPLES, data, fitted, task, trainer, weights
@@ -49,6 +61,24 @@ def test_a_technique_looks_at_the_training_games_before_training_alone(folder, m
     for users_N, ids_N in seen:
         assert torch.equal(users_N, games.dataset.interactions()[0])
         assert torch.equal(ids_N, games.dataset.histories.values)
+
+
+@pytest.mark.parametrize("technique", [Amtl, LearnedHash, Mec, MEmCom, MergeRare, ResidualCodes])
+@pytest.mark.parametrize("file", [False, True])
+def test_a_second_fit_goes_on_from_what_was_trained(folder, tmp_path, technique, file):
+    """A second fit without a learning rate changes no vector and no bias; nor does one of a model from a file."""
+    made = partial(technique, target_ratio=2.0)
+    model = task(embedding=made)
+    first = fitted(folder, model=model, max_epochs=2)
+    before = weights(first)
+    if file:
+        first.save_checkpoint(tmp_path / "a.ckpt")
+        parts = {"embedding": made, "match": LogSumExpMatch(match_dim=4)}
+        model = RankNet.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True, **parts)
+    model.learning_rate = 0.0
+    after = weights(fitted(folder, model=model, max_epochs=1))
+    assert before.keys() == after.keys()
+    assert [name for name in before if not torch.equal(before[name], after[name]) and "batch" not in name] == []
 
 
 @pytest.mark.parametrize(

@@ -64,8 +64,9 @@ class CompressedEmbedding(nn.Module, abc.ABC):
         """
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
-        """Look at the training games once, before the first step: the door for techniques that learn what shares what.
+        """Look at the training games before the first step: the door for techniques that learn what shares what.
 
+        A model that was trained before keeps what it learned, so that a second fit goes on where the first ended.
         Whatever it draws comes from torch's global generator, which every process seeds alike.
 
         Args:

@@ -83,6 +83,8 @@ class BlockTopK(TopK):
         # a first look at some blocks: k unseen games say what others have to beat
         look = min(k + seen_BL.shape[1] * len(self._ids_NS) // self.embedding.num_ids, len(self._ids_NS))
         least_B, last_B = self._worst(projected_BS, best_columns(bounds_BN, look), seen, k)
+        if bool(least_B.isnan().any()):  # no bound would be above it
+            raise diverged()
         user_N, block_N = (bounds_BN >= least_B[:, None]).nonzero(as_tuple=True)
         can_N = (bounds_BN[user_N, block_N] > least_B[user_N]) | (self._first_N[block_N] <= last_B[user_N])
         open_N = can_N.nonzero()[:, 0]

@@ -41,7 +41,7 @@ class DoubleHash(RowPair):
         target_ratio: float | None = None,
         budget_bytes: int | str | None = None,
     ) -> None:
-        super().__init__(num_ids, dim, combine)
+        super().__init__(num_ids, dim, combine, ways=("add", "concat"))
         row_bytes = self.row_width * FP32_BYTES
         self.num_rows = largest_size(
             f"DoubleHash with combine: {combine}",

@@ -23,13 +23,22 @@ class IdMap(Stored):
     def __init__(self, num_ids: int, size: int, columns: int = 1) -> None:
         super().__init__()
         self.num_ids, self.size = num_ids, size
-        ids_V = torch.arange(num_ids, dtype=torch.int32)
+        self.columns = columns
         self.codes: Tensor  # [V, K]
-        self.register_buffer("codes", (ids_V % size)[:, None].repeat(1, columns))
+        self.register_buffer("codes", self._beginning())
+
+    def _beginning(self) -> Tensor:
+        ids_V = torch.arange(self.num_ids, dtype=torch.int32)
+        return (ids_V % self.size)[:, None].repeat(1, self.columns)
 
     def set(self, codes_VK: Tensor) -> None:
         """Take integers [V, K], or [V], from 0 to size - 1."""
         self.codes.copy_(codes_VK.view_as(self.codes))
+
+    @property
+    def learned(self) -> bool:
+        """Whether other numbers than those of the beginning were set, now or in the run whose weights these are."""
+        return not torch.equal(self.codes, self._beginning().to(self.codes.device))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the numbers of ids of any shape: int32, that shape + (K,)."""

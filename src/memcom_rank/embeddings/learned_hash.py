@@ -14,6 +14,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
@@ -34,7 +35,7 @@ class LearnedHash(CompressedEmbedding):
 
     Raises:
         BudgetError: the map and one row do not fit.
-        ConfigError: the size knob is missing, doubled or out of range.
+        ConfigError: `num_factors` is below 1; the size knob is missing, doubled or out of range.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class LearnedHash(CompressedEmbedding):
         budget_bytes: int | str | None = None,
     ) -> None:
         super().__init__(num_ids, dim)
+        if num_factors < 1:
+            raise ConfigError(f"num_factors is {num_factors}", wanted="at least 1", fix="try 32")
         self.num_factors = num_factors
         self.num_rows = largest_size(
             "LearnedHash",
@@ -61,6 +64,8 @@ class LearnedHash(CompressedEmbedding):
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
         """Learn the map: see the base."""
+        if self.row_of.learned:
+            return
         counts_V = torch.bincount(ids_N, minlength=self.num_ids)
         owned_U = counts_V.nonzero()[:, 0]
         factors_VF = game_factors(users_N, ids_N, num_ids=self.num_ids, width=self.num_factors)

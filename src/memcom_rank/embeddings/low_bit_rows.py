@@ -18,6 +18,12 @@ from memcom_rank.embeddings.quantise import STEP_BYTES, STEPS, pack, packed_byte
 from memcom_rank.embeddings.tables import Stored, Table, Tile, initial_rows, pick, products
 
 
+def check_bits(bits: int) -> None:
+    """Refuse, with a ConfigError, a number of bits that a value cannot have."""
+    if bits not in STEPS:
+        raise ConfigError(f"bits is {bits}", wanted=f"one of {', '.join(map(str, STEPS))}", fix="try 4")
+
+
 @final
 class LowBitRows(Table, Stored):
     """A trainable table of `num_rows` x `width` values of `bits` bits each, and an fp16 step per row.
@@ -35,8 +41,7 @@ class LowBitRows(Table, Stored):
 
     def __init__(self, num_rows: int, width: int, bits: int, *, norm: float = 1.0, stochastic: bool = False) -> None:
         super().__init__(num_rows, width)
-        if bits not in STEPS:
-            raise ConfigError(f"bits is {bits}", wanted=f"one of {', '.join(map(str, STEPS))}", fix="try 4")
+        check_bits(bits)
         self.bits, self.stochastic = bits, stochastic
         self.rows_MW = initial_rows(num_rows, width)  # latent: the floats that are rounded
         with torch.no_grad():  # rounding shortens rows
@@ -83,5 +88,10 @@ class LowBitRows(Table, Stored):
 
     @staticmethod
     def bytes_of(num_rows: int, width: int, bits: int) -> int:
-        """Return the bytes at rest of such a table."""
+        """Return the bytes at rest of such a table.
+
+        Raises:
+            ConfigError: another number of bits.
+        """
+        check_bits(bits)
         return packed_bytes(num_rows * width, bits) + num_rows * STEP_BYTES

@@ -76,6 +76,8 @@ class Mec(CompressedEmbedding):
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
         """Learn the codes, and codebooks to start from: see the base."""
+        if self.codes.learned:
+            return
         counts_V = torch.bincount(ids_N, minlength=self.num_ids)
         owned_U = counts_V.nonzero()[:, 0]
         factors_VD = game_factors(users_N, ids_N, num_ids=self.num_ids, width=self.dim)

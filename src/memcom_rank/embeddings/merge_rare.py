@@ -9,12 +9,14 @@ its own, then these are clustered and training goes on with the clusters' centre
 is this project's own, see docs/merge_rare.md.
 """
 
+from collections.abc import Callable
 from typing import cast, final
 
 import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
+from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.low_bit_rows import LowBitRows
 from memcom_rank.embeddings.merging_rows import MergingRows
@@ -84,17 +86,25 @@ class MergeRare(OwnRows):
             return LowBitRows.bytes_of(popular, dim, bits) + rare
 
         limit = limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes)
-        everyone = (num_ids - 2, 1)  # a row for each id: where that fits, none has to share
-        size = largest_size(
-            f"MergeRare with bits: {bits}",
-            lambda size: bytes_of(*parts(size)),
-            limit,
-            # no more shared rows than rare ids
-            at_most=max(int((num_ids - 3) / ((1 - shared_share) / own_bytes + shared_share / shared_bytes)), 1),
-            full_bytes=self.full_bytes,
-            smaller={},
-        )
-        num_popular, num_shared = self.sizes = everyone if bytes_of(*everyone) <= limit else parts(size)
+
+        def largest(bytes_of_size: Callable[[int], int], at_most: int) -> int:
+            return largest_size(
+                f"MergeRare with bits: {bits}",
+                bytes_of_size,
+                limit,
+                at_most=at_most,
+                full_bytes=self.full_bytes,
+                smaller={"NaiveHash": dim * FP32_BYTES},
+            )
+
+        # no more shared rows than rare ids
+        most = int((num_ids - 3) / ((1 - shared_share) / own_bytes + shared_share / shared_bytes))
+        _, num_shared = parts(largest(lambda size: bytes_of(*parts(size)), max(most, 1)))
+        if bytes_of(num_ids - 2, 1) <= limit:  # a row for each id: where that fits, none has to share
+            num_shared = 1
+        # where a shared row more costs each rare id a bit, that line ends early: what is left are popular rows
+        num_popular = largest(lambda popular: bytes_of(popular, num_shared), num_ids - 1 - num_shared)
+        self.sizes = num_popular, num_shared
         rare = MergingRows(num_ids - 1 - num_popular, dim, num_shared, _SHARED_BITS)
         self.table = StackedRows([LowBitRows(num_popular, dim, bits), rare])
         self.mass_N = torch.ones(rare.num_rows)  # of the training games, as soon as they are known

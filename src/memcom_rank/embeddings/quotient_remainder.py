@@ -46,7 +46,7 @@ class QuotientRemainder(RowPair):
         target_ratio: float | None = None,
         budget_bytes: int | str | None = None,
     ) -> None:
-        super().__init__(num_ids, dim, combine)
+        super().__init__(num_ids, dim, combine, ways=("multiply", "add", "concat"))
         count = num_ids - 1
         row_bytes = self.row_width * FP32_BYTES
         below = isqrt(count - 1)  # the root, rounded up, less 1: sizes count from there
@@ -56,7 +56,7 @@ class QuotientRemainder(RowPair):
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=count - below,
             full_bytes=self.full_bytes,
-            smaller={"DoubleHash": 2 * row_bytes, "NaiveHash": dim * FP32_BYTES},
+            smaller={"DoubleHash": 2 * dim * FP32_BYTES, "NaiveHash": dim * FP32_BYTES},
         )
         self._start_tables(-(-count // self.num_rows), self.num_rows)
 

@@ -12,8 +12,9 @@ from typing import final
 import torch
 from torch import Tensor
 
+from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.bag import scores_of_bags
-from memcom_rank.embeddings.base import CompressedEmbedding
+from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
 from memcom_rank.embeddings.id_map import IdMap
@@ -42,7 +43,7 @@ class ResidualCodes(CompressedEmbedding):
 
     Raises:
         BudgetError: codebooks of one row do not fit.
-        ConfigError: another number of bits; the size knob is missing, doubled or out of range.
+        ConfigError: `num_codes` below 1, or another number of bits; the size knob is missing, doubled or out of range.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class ResidualCodes(CompressedEmbedding):
         budget_bytes: int | str | None = None,
     ) -> None:
         super().__init__(num_ids, dim)
+        if num_codes < 1:
+            raise ConfigError(f"num_codes is {num_codes}", wanted="at least 1", fix="try 8")
         scales = LowBitScalars.bytes_of(num_ids) if multiplier else 0
 
         def bytes_of(rows: int, codes: int = num_codes) -> int:
@@ -68,7 +71,7 @@ class ResidualCodes(CompressedEmbedding):
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
             full_bytes=self.full_bytes,
-            smaller={"ResidualCodes with num_codes: 1": bytes_of(1, 1)},
+            smaller={"ResidualCodes with num_codes: 1": bytes_of(1, 1), "NaiveHash": dim * FP32_BYTES},
         )
         # a sum of S rows has norm about 1
         self.codebooks = LowBitRows(num_codes * self.num_rows, dim, bits, norm=num_codes**-0.5)
@@ -80,6 +83,8 @@ class ResidualCodes(CompressedEmbedding):
 
     def start(self, users_N: Tensor, ids_N: Tensor) -> None:
         """See the base: learn the codes, popular games counting more."""
+        if self.codes.learned:
+            return
         left_VW = game_factors(users_N, ids_N, num_ids=self.num_ids, width=_FACTORS)
         weights_V = torch.bincount(ids_N, minlength=self.num_ids).float()
         codes = []

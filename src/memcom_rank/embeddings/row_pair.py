@@ -9,6 +9,7 @@ through as many dot products as there are rows; products have no such structure,
 """
 
 import abc
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -19,8 +20,6 @@ from memcom_rank.embeddings.bag import pool_made, scores_of_bags
 from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.tables import Rows, Tile
 
-_COMBINE = ("add", "concat", "multiply")
-
 
 class RowPair(CompressedEmbedding):
     """A technique that implements `_rows` and makes its two tables with `_start_tables`.
@@ -29,15 +28,16 @@ class RowPair(CompressedEmbedding):
         num_ids: size of the vocabulary.
         dim: width of a vector.
         combine: how the two rows become a vector, see above.
+        ways: the technique's.
 
     Raises:
         ConfigError: another way to combine, or an odd width that is to be halved.
     """
 
-    def __init__(self, num_ids: int, dim: int, combine: str) -> None:
+    def __init__(self, num_ids: int, dim: int, combine: str, ways: Sequence[str]) -> None:
         super().__init__(num_ids, dim)
-        if combine not in _COMBINE:
-            raise ConfigError(f"combine is {combine!r}", wanted=f"one of {', '.join(_COMBINE)}", fix="try add")
+        if combine not in ways:
+            raise ConfigError(f"combine is {combine!r}", wanted=f"one of {', '.join(ways)}", fix="try add")
         if combine == "concat" and dim % 2:
             raise ConfigError(
                 f"combine is concat and dim is {dim}", wanted="an even dim", fix="use another dim, or add"

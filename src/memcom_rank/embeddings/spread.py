@@ -46,7 +46,11 @@ class _SpreadScaled(torch.autograd.Function):
         )
         for ids, rows, shape in _runs(first, len(scale_T), values_BM.shape[1]):
             scores_BRm = scores_BT[:, ids].view(len(scores_BT), *shape)
-            torch.mul(values_BM[:, None, rows], scale_T[ids].view(shape), out=scores_BRm)
+            scale_Rm = scale_T[ids].view(shape)
+            if torch.compiler.is_compiling():  # which cannot write into a part of a tensor
+                scores_BRm.copy_(values_BM[:, None, rows] * scale_Rm)
+            else:
+                torch.mul(values_BM[:, None, rows], scale_Rm, out=scores_BRm)
         return scores_BT
 
     @staticmethod

@@ -16,7 +16,8 @@ A bundle of memcom-rank: it ranks the whole catalogue of {{ num_games }} games f
 
 | | |
 |---|---|
-| model | {{ head }} over a {{ technique }} embedding of width {{ dim }}, {{ bits }} bits |
+| model | {{ head }} over a {{ technique }} embedding of width {{ dim }} |
+| stored | in {{ bits }} bits what was trained in fp32, as it was what was trained in fewer |
 | trained on | {{ dataset }} |
 | training | {{ trained }} |
 | test | {{ metrics }} |

@@ -46,7 +46,9 @@ def report(found: Exported) -> str:
         f"{name:34s}{size:14,d}{table / max(size, 1):11.1f}x{model / max(size, 1):11.1f}x"
         for name, size in sizes.items()
     ]
-    technique = f"{fields['technique']} of width {fields['dim']}, {fields['head']}, {fields['bits']} bits"
+    technique = (
+        f"{fields['technique']} of width {fields['dim']}, {fields['head']}, fp32 numbers in {fields['bits']} bits"
+    )
     return "\n".join(
         [
             "",

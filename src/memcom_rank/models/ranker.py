@@ -84,7 +84,7 @@ class Ranker(Scorer):
         Args:
             popularity_G: training users of each game, by id from 2.
         """
-        if self.game_bias is not None:
+        if self.game_bias is not None and not self.game_bias.any():  # else it was trained before
             logs_G = popularity_G.clamp(min=1).float().log()
             with torch.no_grad():
                 self.game_bias[FIRST_GAME_ID:] = logs_G.log_softmax(0)

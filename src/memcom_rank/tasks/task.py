@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from memcom_rank.contract.errors import CheckpointError, ConfigError
 from memcom_rank.data import RankingData
 from memcom_rank.models import Scorer
+from memcom_rank.tasks.form import check_form
 
 
 class Metrics(Protocol):
@@ -160,7 +161,7 @@ class Task(LightningModule, abc.ABC):
         checkpoint["heard_at"] = self._heard_at
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights whose ids belong to another dataset."""
+        """Refuse weights whose ids belong to another dataset, and those of another model."""
         trained, here = checkpoint.get("dataset_digest"), self._dataset_digest()
         if here is not None and trained != here:
             raise CheckpointError(
@@ -168,6 +169,8 @@ class Task(LightningModule, abc.ABC):
                 wanted="the same dataset: game ids mean nothing on another one",
                 fix="pass --data.path with the dataset it was trained on, or train anew",
             )
+        hparams = checkpoint.get("hyper_parameters", {})
+        check_form(hparams, self.hparams, checkpoint["state_dict"], self.state_dict())
         self._heard_at = checkpoint.get("heard_at", checkpoint.get("global_step", 0))
 
     def _check_monitors(self) -> None:
