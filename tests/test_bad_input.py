@@ -101,7 +101,7 @@ def test_a_checkpoint_of_other_settings(fitted, tmp_path):
     power = ("--model.init_args.match.init_args.power", "0.2")
     best = str(fitted.folder / "checkpoints/best.ckpt")
     ran = run(tmp_path, "test", "--config", "ranknet.yaml", "--ckpt_path", best, *power, WANDB_MODE="offline")
-    assert_refused(ran, "CheckpointError: ", "power: 0.5, and this one has 0.2", "leave out the flags")
+    assert_refused(ran, "CheckpointError: ", "power: 0.5, and this one has 0.2", "leave out flags")
 
 
 @pytest.mark.parametrize("size", [0, 100, 3000])

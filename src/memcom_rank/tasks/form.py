@@ -58,5 +58,6 @@ def _other_form(difference: str) -> CheckpointError:
     return CheckpointError(
         f"the checkpoint was trained {difference}",
         wanted="the model that was trained: its weights mean nothing in another one",
-        fix="leave out the flags and overlays that set it (a checkpoint brings its settings), or train anew",
+        fix="leave out flags and overlays that set it, a checkpoint brings its settings; if another version wrote it, "
+        "train again",
     )
