@@ -16,10 +16,19 @@ def slow_bag(table_MD, rows_BL, weights_BL):
 
 @pytest.mark.parametrize(("bags", "length", "rows"), [(1, 1, 1), (4, 7, 3), (3, 2, 50), (2, 0, 5)])
 @pytest.mark.parametrize("kind", [torch.int32, torch.int64])
-def test_values_and_gradients_equal_a_loop(bags, length, rows, kind):
+@pytest.mark.parametrize("zeros", ["none", "some", "a bag", "all"])
+def test_values_and_gradients_equal_a_loop(bags, length, rows, kind, zeros):
+    """Also those of weights that are 0: of the places that are left out."""
     generator = torch.Generator().manual_seed(0)
     rows_BL = torch.randint(0, rows, (bags, length), generator=generator, dtype=kind)
-    leaves = [torch.randn(rows, 5, generator=generator), torch.randn(bags, length, generator=generator)]
+    zero_BL = {
+        "none": torch.zeros(bags, length, dtype=torch.bool),
+        "some": torch.rand(bags, length, generator=generator) < 0.7,
+        "a bag": (torch.arange(bags) == 0)[:, None].expand(bags, length),
+        "all": torch.ones(bags, length, dtype=torch.bool),
+    }[zeros]
+    weights_BL = torch.randn(bags, length, generator=generator).masked_fill(zero_BL, 0)
+    leaves = [torch.randn(rows, 5, generator=generator), weights_BL]
     grad_BD = torch.randn(bags, 5, generator=generator)
     results = []
     for bag in (weighted_bag, slow_bag):
@@ -30,6 +39,11 @@ def test_values_and_gradients_equal_a_loop(bags, length, rows, kind):
         grads = [torch.zeros_like(t) if t.grad is None else t.grad for t in (table_MD, weights_BL)]
         results.append([out_BD.detach(), *grads])
     torch.testing.assert_close(results[0], results[1])
+
+
+def test_a_place_of_weight_zero_is_not_read():
+    table_MD = torch.tensor([[torch.inf], [2.0]])
+    assert weighted_bag(table_MD, torch.tensor([[0, 1]]), torch.tensor([[0.0, 3.0]])).tolist() == [[6.0]]
 
 
 def test_only_the_wanted_gradients_are_made():

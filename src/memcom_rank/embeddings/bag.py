@@ -4,7 +4,8 @@ Takes a table, row numbers and weights [B, L] -> gives [B, D] without building [
 
 The gradient of the table is itself a bag: row m sums, over the places where it was used, weight * gradient of that
 place's bag. So the places are sorted by row and summed by the same fast kernel, where torch's own backward walks the
-rows one by one: a good third less time on a CPU. Bags of one take half the time of a gather.
+rows one by one: a good third less time on a CPU. Bags of one take half the time of a gather. On a CPU places of weight
+0 are left out first: histories of very different lengths are padding for the most part (97% in a step on Steam).
 """
 
 from collections.abc import Callable
@@ -74,7 +75,8 @@ def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
 class _WeightedBag(torch.autograd.Function):
     @staticmethod
     def forward(table_MD: Tensor, rows_BL: Tensor, weights_BL: Tensor) -> Tensor:
-        return _bag(table_MD, rows_BL.reshape(-1), _starts(rows_BL), weights_BL.reshape(-1))
+        rows_N, weights_N, _, starts_B = _places(rows_BL, weights_BL)
+        return _bag(table_MD, rows_N, starts_B, weights_N)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
@@ -87,7 +89,8 @@ class _WeightedBag(torch.autograd.Function):
         grad_BD = grad_BD.contiguous()
         grad_table_MD = grad_weights_BL = None
         if ctx.needs_input_grad[0]:
-            grad_table_MD = _grad_table(grad_BD, rows_BL, weights_BL, num_rows=table_MD.shape[0])
+            rows_N, weights_N, bag_N, _ = _places(rows_BL, weights_BL)
+            grad_table_MD = _grad_table(grad_BD, rows_N, weights_N, bag_N, num_rows=table_MD.shape[0])
         if ctx.needs_input_grad[2]:
             grad_weights_BL = _grad_weights(grad_BD, table_MD, rows_BL)
         return grad_table_MD, None, grad_weights_BL
@@ -99,25 +102,42 @@ def _bag(table: Tensor, rows_N: Tensor, starts: Tensor, weights_N: Tensor) -> Te
     return embedding_bag(rows_N, table, starts, mode="sum", per_sample_weights=weights_N)
 
 
+def _places(rows_BL: Tensor, weights_BL: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return rows, weights and bags of the places that count, in order, [N] each, and where each bag starts, [B].
+
+    Those of weight 0 add nothing. What is left depends on values: a graph cannot know it, and a GPU would have to wait.
+    """
+    rows_N, weights_N, bag_N = rows_BL.reshape(-1), weights_BL.reshape(-1), _bag_of(rows_BL)
+    if rows_BL.device.type != "cpu" or torch.compiler.is_compiling() or bool(weights_N.all()):
+        return rows_N, weights_N, bag_N, _starts(rows_BL)
+    counted_N = weights_N.nonzero()[:, 0]
+    bag_N = bag_N[counted_N]
+    counts_B = torch.bincount(bag_N, minlength=len(rows_BL))
+    starts_B = (counts_B.cumsum(0) - counts_B).to(rows_BL.dtype)
+    return rows_N[counted_N], weights_N[counted_N], bag_N, starts_B
+
+
 def _starts(rows_BL: Tensor) -> Tensor:
     """Return where each bag starts in the flattened `rows_BL`: [B]; unlike the 2-d form it allows L = 0."""
     num_bags, length = rows_BL.shape
     return torch.arange(num_bags, dtype=rows_BL.dtype, device=rows_BL.device) * length
 
 
-def _grad_table(grad_BD: Tensor, rows_BL: Tensor, weights_BL: Tensor, *, num_rows: int) -> Tensor:
-    rows_N = rows_BL.reshape(-1)
+def _bag_of(rows_BL: Tensor) -> Tensor:
+    """Return the bag of each place of the flattened `rows_BL`: [B x L]."""
+    num_bags, length = rows_BL.shape
+    return torch.arange(num_bags, dtype=rows_BL.dtype, device=rows_BL.device).repeat_interleave(length)
+
+
+def _grad_table(grad_BD: Tensor, rows_N: Tensor, weights_N: Tensor, bag_N: Tensor, *, num_rows: int) -> Tensor:
     places_N = rows_N.argsort(stable=True)  # stable keeps the order of summation, hence the result, reproducible
     counts_M = places_N.new_zeros(num_rows).index_add_(0, rows_N, torch.ones_like(places_N))
     starts_M = counts_M.cumsum(0) - counts_M
-    bags_N = places_N // max(rows_BL.shape[1], 1)
-    return _bag(grad_BD, bags_N, starts_M, weights_BL.reshape(-1)[places_N])
+    return _bag(grad_BD, bag_N[places_N], starts_M.to(bag_N.dtype), weights_N[places_N])
 
 
 def _grad_weights(grad_BD: Tensor, table_MD: Tensor, rows_BL: Tensor) -> Tensor:
-    num_bags, length = rows_BL.shape
-    bag_of_N = torch.arange(num_bags, dtype=rows_BL.dtype, device=rows_BL.device).repeat_interleave(length)
     flat_N = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-        grad_BD, table_MD, rows_BL.reshape(-1), _starts(rows_BL), bag_of_N, 0
+        grad_BD, table_MD, rows_BL.reshape(-1), _starts(rows_BL), _bag_of(rows_BL), 0
     )
     return cast(Tensor, flat_N.view_as(rows_BL))

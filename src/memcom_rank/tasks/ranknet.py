@@ -105,7 +105,7 @@ class RankNet(RankingTask):
         preferred_N = scores_BC[user_N, held_BL[user_N, place_N]]
         hidden_B = torch.bincount(user_N, minlength=len(scores_BC))
         weights_N = hidden_B[user_N] ** -0.5  # a user counts by the root of its hidden games, see docs/experiments.md
-        other_BK, real_BK, log_q_BK = scores_BC[:, negatives_K], batch.real, batch.log_q
+        other_BK, real_BK, log_q_BK = scores_BC.index_select(1, negatives_K), batch.real, batch.log_q
         if self.hardest is not None:
             top_Bk = _top(other_BK.detach(), real_BK, self.hardest)
             other_BK, real_BK, log_q_BK = other_BK.gather(1, top_Bk), real_BK.gather(1, top_Bk), log_q_BK[top_Bk]
