@@ -164,19 +164,19 @@ def test_the_checkpoints_settings_stand_between_the_configs_and_the_flags(config
         "last",
         "-c",
         "ranknet.yaml",
-        "--config=embedding/full.yaml",
         "--model.init_args.dim=4",
+        "--config=embedding/full.yaml",
+        "--data.path",
+        "data/mine",
     ]
     found = expand(words, configs=configs, runs=runs)
-    place = len(found) - 3
-    assert found[:place] == [
-        "test", "--ckpt_path", str(runs / "20260102-fit/checkpoints/last.ckpt"),
-        "-c", str(configs / "ranknet.yaml"), "--config", str(configs / "embedding/full.yaml"),
+    assert found[:5] == [
+        "test", "-c", str(configs / "ranknet.yaml"), "--config", str(configs / "embedding/full.yaml")
     ]  # fmt: skip
-    assert found[place] == "--config"
-    settings = json.loads(found[place + 1])
-    assert settings["model"]["init_args"] == {"dim": 8, "ks": [10, None]}
-    assert found[place + 2] == "--model.init_args.dim=4"
+    assert found[5] == "--config"
+    assert json.loads(found[6])["model"]["init_args"] == {"dim": 8, "ks": [10, None]}
+    flags = ["--ckpt_path", str(runs / "20260102-fit/checkpoints/last.ckpt")]
+    assert found[7:] == [*flags, "--model.init_args.dim=4", "--data.path", "data/mine"]  # also one before a config
 
 
 @pytest.mark.parametrize("words", [[], ["fit"], ["--help"], ["fit", "--config"], ["fit", "--ckpt_path", "null"]])

@@ -39,6 +39,7 @@ CASES = {
     "device": (["--trainer.accelerator", "gpu"], "ConfigError: ", "trainer settings"),
     "abbreviation": (["--trainer.max_epoch", 3], "unknown option 'trainer.max_epoch'", "'trainer.max_epochs'"),
     "short for a checkpoint": (["--ckpt", "last"], "unknown option 'ckpt'", "'ckpt_path'"),
+    "nothing to validate": (["--trainer.limit_val_batches", 0], "limit_val_batches is 0", "limit_val_batches 1"),
     "checkpoint": (["--ckpt_path", "nowhere"], "CheckpointError: no checkpoint 'nowhere'", "train first"),
 }
 
@@ -94,6 +95,19 @@ def test_a_checkpoint_of_another_dataset(fitted, tmp_path, command):
     torch.save({**checkpoint, "dataset_digest": "sha256:other"}, tmp_path / "other.ckpt")
     ran = run(tmp_path, command, "--config", "ranknet.yaml", "--ckpt_path", "other.ckpt", WANDB_MODE="offline")
     assert_refused(ran, "CheckpointError: ", "sha256:other", "--data.path")
+
+
+@pytest.mark.parametrize(("command", "split"), [("validate", "val"), ("test", "test"), ("predict", "predict")])
+def test_nobody_to_look_at(fitted, tmp_path, command, split):
+    limit = f"limit_{split}_batches"
+    words = ("--config", "ranknet.yaml", "--ckpt_path", fitted.folder, f"--trainer.{limit}", "0")
+    assert_refused(run(tmp_path, command, *words), f"ConfigError: trainer.{limit} is 0", f"users for {command}")
+
+
+def test_no_step_at_all(tiny, tmp_path):
+    ran = run(tmp_path, "fit", *ALWAYS, "--data.path", tiny, "--trainer.max_steps", 0, WANDB_MODE="offline")
+    assert (ran.status, "Traceback" in ran.err) == (1, False)
+    assert "ConfigError: no epoch was validated" in ran.err
 
 
 def test_a_checkpoint_of_other_settings(fitted, tmp_path):

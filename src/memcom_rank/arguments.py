@@ -46,18 +46,20 @@ def expand(argv: Sequence[str], *, configs: Path, runs: Path) -> list[str]:
             wanted="the command first: fit, validate, test or predict",
             fix="python train.py fit --config ranknet.yaml",
         )
-    after_configs, settings, named = 1, dict[str, Any](), list[str]()
+    in_config, settings, named = [False] * len(words), dict[str, Any](), list[str]()
     for place in range(1, len(words)):
         option, value = words[place - 1], words[place]
         if option in ("-c", "--config"):
             named.append(value)
             words[place] = str(find_config(value, configs))
-            after_configs = place + 1
+            in_config[place - 1 : place + 1] = [True, True]
         elif option == "--ckpt_path" and value != "null":
             path = find_checkpoint(value, command=words[0], runs=runs)
             words[place], settings = str(path), checkpoint_settings(path, command=words[0])
-    if settings:
-        words[after_configs:after_configs] = ["--config", json.dumps(settings)]
+    if settings:  # above configs and below flags, wherever these stand
+        said = list(zip(words, in_config, strict=True))[1:]
+        named_configs, flags = ([word for word, config in said if config is kind] for kind in (True, False))
+        words = [words[0], *named_configs, "--config", json.dumps(settings), *flags]
     _check_recipe(words, named)
     return words
 

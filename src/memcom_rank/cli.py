@@ -14,7 +14,7 @@ from pytorch_lightning.plugins import CheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from memcom_rank.arguments import CHECKPOINTS, LAST, expand, progress_of
+from memcom_rank.arguments import CHECKPOINTS, LAST, checkpoint_settings, expand, progress_of
 from memcom_rank.callbacks import (
     PredictionWriter,
     RunReport,
@@ -33,6 +33,7 @@ from memcom_rank.parser import RankParser, named_error, whole_numbers_first
 from memcom_rank.quiet import quiet
 
 RUNS = Path("runs")
+_EVALUATES = {"fit": "val", "validate": "val", "test": "test", "predict": "predict"}
 _SEEDS = 2**32  # as many as NumPy has
 _HELP = """Train, measure and use small game rankers.
 --config NAME is looked up in configs/; a later --config or flag overrules an earlier one.
@@ -102,6 +103,13 @@ class RankCLI(LightningCLI):
             raise ConfigError(f"seed_everything is {seed}", wanted=f"0 <= seed < {_SEEDS}", fix="try 1")
         if every is not None and every < 1:
             raise ConfigError(f"check_val_every_n_epoch is {every}", wanted="at least 1", fix="try 1")
+        limit = f"limit_{_EVALUATES[self.config.subcommand]}_batches"
+        if config.trainer[limit] == 0:
+            raise ConfigError(
+                f"trainer.{limit} is 0",
+                wanted=f"users for {self.config.subcommand} to look at",
+                fix=f"leave it out, or try --trainer.{limit} 1",
+            )
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: `expand` has put the checkpoint's settings below the flags; Lightning would put them above."""
@@ -152,7 +160,12 @@ class RankCLI(LightningCLI):
             writers: list[Callback] = [PredictionWriter(self.run_folder)]
         else:
             command, cache = str(self.subcommand), RUNS / ".baselines"
-            report = RunReport(self.run_folder, command=command, cache=cache, seed=config.data.seed)
+            trained = {"seed": config.data.seed, "epochs": 0}
+            if command != "fit":
+                path = Path(config.ckpt_path)
+                settings, done = checkpoint_settings(path, command="fit"), progress_of(path)
+                trained = {"seed": settings.get("seed_everything"), "epochs": done and done.epochs}
+            report = RunReport(self.run_folder, command=command, cache=cache, **trained)
             writers = [UserMetricsWriter(self.run_folder), report]
         progress = [] if config.trainer.enable_progress_bar is False else [progress_bar()]
         self.trainer_defaults["callbacks"] = [TrainingMeter(), *progress, *writers]

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from memcom_rank.callbacks.parts import write_joined
+from memcom_rank.callbacks import parts as module
+from memcom_rank.callbacks.parts import wide_text, write_joined
 
 
 class Strategy:
@@ -51,3 +52,18 @@ def test_one_file_in_order_of_rows_and_no_parts_left(tmp_path, parts):
     assert returned == {rank: 4 * (rank == 0) for rank in range(len(parts))}
     assert [path.name for path in tmp_path.iterdir()] == ["users.parquet"]
     assert pq.read_table(tmp_path / "users.parquet").to_pydict() == {"user": ["u0", "u1", "u2", "u3"]}
+
+
+def test_columns_of_more_text_than_plain_strings_hold_are_written_as_these(tmp_path, monkeypatch):
+    """Wide while rows are taken and sorted, plain strings in the file, a row group at a time."""
+    monkeypatch.setattr(module, "ROW_GROUP_ROWS", 3)
+    rows = list(reversed(range(8)))
+    table = pa.table(
+        {"row": rows, "user": wide_text(pa.array([f"u{row}" for row in rows])), "rank": wide_text(pa.array(rows))}
+    )
+    assert table.schema.types == [pa.int64(), pa.large_string(), pa.int64()]
+    assert written(tmp_path, [table]) == {0: 8}
+    file = pq.ParquetFile(tmp_path / "users.parquet")
+    assert file.num_row_groups == 3
+    assert file.schema_arrow.types == [pa.string(), pa.int64()]
+    assert file.read().to_pydict() == {"user": [f"u{row}" for row in range(8)], "rank": list(range(8))}

@@ -13,7 +13,7 @@ from tests.test_cli import columns
 def trainer(epoch=1, rank=0, best=None, **metrics):
     values = {key.replace("__", "/").replace("_at_", "@"): torch.tensor(value) for key, value in metrics.items()}
     return types.SimpleNamespace(
-        callback_metrics=values, current_epoch=epoch, max_epochs=40, is_global_zero=rank == 0,
+        callback_metrics=values, current_epoch=epoch, max_epochs=40, is_global_zero=rank == 0, sanity_checking=False,
         checkpoint_callbacks=[] if best is None else [best],
     )  # fmt: skip
 
@@ -41,6 +41,22 @@ def test_the_best_so_far_is_marked(capsys):
     lines = EpochLines()
     marks = ["*" in printed(lines, trainer(**{**METRICS, "val__ndcg_at_10": v}), capsys) for v in (0.2, 0.1, 0.2, 0.3)]
     assert marks == [True, False, False, True]
+
+
+def test_of_several_validations_the_last_is_shown_and_marked_if_it_is_the_best(capsys):
+    lines = EpochLines()
+    for scores, wanted in ([(0.2, 0.1), "0.1000 "], [(0.1, 0.3), "0.3000 *"], [(0.4, 0.35), "0.3500 "]):
+        for score in scores:
+            lines.on_validation_end(trainer(**{**METRICS, "val__ndcg_at_10": score}), TASK)
+        line = printed(lines, trainer(**{**METRICS, "val__ndcg_at_10": scores[-1]}), capsys, validated=False)
+        assert wanted in line
+        assert ("*" in line) == ("*" in wanted)
+
+
+def test_a_run_without_an_end_has_no_last_epoch(capsys):
+    made = trainer(**METRICS)
+    made.max_epochs = -1
+    assert printed(EpochLines(), made, capsys).split()[:3] == ["epoch", "2", "loss"]
 
 
 def test_an_epoch_without_validation(capsys):

@@ -33,10 +33,12 @@ def test_a_skipped_baseline_is_reported(fitted, tmp_path, monkeypatch):
     assert "skipped: EASE over 120 games" in ran.out
 
 
-def test_validate_writes_one_summary_of_validation(fitted, tmp_path):
+def test_validate_writes_one_summary_of_validation(tiny, tmp_path, tmp_path_factory):
+    fitted = fit(tmp_path_factory.mktemp("fit"), tiny, "--seed_everything", 7)
     ran = run(tmp_path, "validate", "--config", "ranknet.yaml", "--ckpt_path", fitted.folder)
     found = summary(ran)
-    assert (found["command"], found["epochs"]) == ("validate", 0)
+    assert (found["command"], found["seed"]) == ("validate", 7)
+    assert found["epochs"] in (1, 2)  # of the training, up to the best
     assert "val.ndcg@10" in found
     assert not [key for key in found if key.startswith(("test.", "best."))]
 

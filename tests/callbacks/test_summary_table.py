@@ -110,3 +110,14 @@ def test_a_classifier_has_columns_and_slices_of_its_own():
     assert ["majority", "0.5000"] in found
     assert ["naive_bayes", "-"] in found
     assert ["label:", "a.b", "0.7500", "-", "0.8000", "30"] in found
+
+
+def test_names_of_any_length_and_letters_keep_to_their_column():
+    names = ["label: line\nbreak", "label: " + "x" * 60]
+    rows = {}
+    for name in names:
+        key = f"test.slices.{name.replace(': ', '_')}"
+        rows |= {f"{key}.ndcg@10": 0.5, f"{key}.ndcg@10.low": 0.4, f"{key}.ndcg@10.high": 0.6, f"{key}.users": 3}
+    lines = [line for line in summary_table({**SUMMARY, **rows}, "test").splitlines() if line.startswith("label")]
+    assert [line[:34].rstrip() for line in lines] == ["label: line break", "label: " + "x" * 25 + "…"]
+    assert {line[34:].split()[0] for line in lines} == {"0.5000"}

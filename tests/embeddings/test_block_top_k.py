@@ -175,6 +175,21 @@ def test_a_diverged_model_is_refused(where, k):
         BlockTopK(embedding, bias_V)(queries_BD, torch.zeros(2, 1).long(), k)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_what_is_no_number_of_a_seen_game_is_seen_like_the_rest(k):
+    torch.manual_seed(0)
+    embedding, queries_BD = memcom(False, whole=False), torch.randn(2, DIM)
+    embedding.scale.values_N.data[150] = torch.nan
+    seen_BL = torch.full((2, 1), 150)
+    for found, wanted in zip(
+        BlockTopK(embedding, None)(queries_BD, seen_BL, k),
+        ScanTopK(embedding, None)(queries_BD, seen_BL, k),
+        strict=True,
+    ):
+        assert torch.equal(found, wanted)
+        assert not found.isnan().any()
+
+
 def test_large_catalogues_of_shared_rows_have_blocks_and_others_are_scanned(monkeypatch):
     naive = NaiveHash(30, 2, target_ratio=2)
     assert isinstance(top_k_index(naive), ScanTopK)

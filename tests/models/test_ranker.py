@@ -88,6 +88,7 @@ def test_bytes_count_everything_once(ranker):
     bias = 0 if ranker.game_bias is None else 4 * NUM_IDS
     assert ranker.num_bytes == ranker.embedding.num_bytes + matcher + bias
     assert ranker.num_bytes == 4 * sum(tensor.numel() for tensor in ranker.state_dict().values())
+    assert copy.deepcopy(ranker).double().num_bytes == copy.deepcopy(ranker).bfloat16().num_bytes == ranker.num_bytes
 
 
 def test_bytes_of_a_full_ranker_by_hand():

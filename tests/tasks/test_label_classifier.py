@@ -68,6 +68,15 @@ def test_predictions_are_probabilities_most_probable_first(labelled):
     assert labels[0, 0] == model(own).argmax()
 
 
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_a_diverged_model_is_refused(labelled, command):
+    model = task()
+    for parameter in model.parameters():
+        torch.nn.init.constant_(parameter, torch.nan)
+    with pytest.raises(ConfigError, match="diverged"):
+        getattr(trainer(), command)(model, data(labelled, **NO_SAMPLES))
+
+
 def test_a_dataset_of_held_out_games_is_refused(folder):
     with pytest.raises(ConfigError, match=r"without labels(.|\n)*--label COL(.|\n)*ranknet\.yaml"):
         LabelClassifier(18, data(folder).num_labels, SMALL_MEMCOM)

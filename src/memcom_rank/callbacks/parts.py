@@ -29,9 +29,26 @@ def write_joined(trainer: Trainer, folder: Path, file: str, part: pa.Table) -> i
     if not trainer.is_global_zero:
         return 0
     parts = sorted(target.parent.glob(f"{target.stem}-part-*.parquet"))
-    table = pa.concat_tables([pq.read_table(part) for part in parts]).sort_by("row")
-    with new_file(target) as path:
-        pq.write_table(table.drop_columns("row"), path, row_group_size=ROW_GROUP_ROWS)
+    table = pa.concat_tables([pq.read_table(part) for part in parts])
+    small = pa.schema(field.with_type(_small(field.type)) for field in table.schema if field.name != "row")
+    large = pa.schema(field.with_type(_large(field.type)) for field in table.schema)
+    table = table.cast(large).sort_by("row").drop_columns("row")
+    with new_file(target) as path, pq.ParquetWriter(path, small) as writer:
+        for first in range(0, max(table.num_rows, 1), ROW_GROUP_ROWS):
+            writer.write_table(table.slice(first, ROW_GROUP_ROWS).cast(small), row_group_size=ROW_GROUP_ROWS)
     for written in parts:
         written.unlink()
     return int(table.num_rows)
+
+
+def wide_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Return text as a column that holds more than 2 GiB of it; what is no text as it is."""
+    return values.cast(_large(values.type))
+
+
+def _large(kind: pa.DataType) -> pa.DataType:
+    return pa.large_string() if pa.types.is_string(kind) else kind
+
+
+def _small(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_large_string(kind) else kind

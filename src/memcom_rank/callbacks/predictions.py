@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from memcom_rank.callbacks.parts import write_joined
+from memcom_rank.callbacks.parts import wide_text, write_joined
 from memcom_rank.contract.schemas import FIRST_GAME_ID
 from memcom_rank.data import LabelBatch, QueryBatch, RankingDataset
 
@@ -79,9 +79,9 @@ def label_table(
     return pa.table(
         {
             "row": row,
-            "user": dataset.user_ids().take(pa.array(row)),
+            "user": wide_text(dataset.user_ids()).take(pa.array(row)),
             "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(rows_N)),
-            "label": pa.array(dataset.manifest.labels).take(pa.array(labels_Nk.reshape(-1))),
+            "label": pa.array(dataset.manifest.labels, pa.large_string()).take(pa.array(labels_Nk.reshape(-1))),
             "probability": probabilities_Nk.reshape(-1),
         }
     )
@@ -94,6 +94,8 @@ def prediction_table(
     scores_Nk: NDArray[np.float32],
 ) -> pa.Table:
     """Return the predictions with the source's own user ids, game ids and titles, and the user row.
+
+    Text may be more than 2 GiB in all, of which Arrow's plain strings hold no more.
 
     Args:
         dataset: where the ids belong.
@@ -108,10 +110,10 @@ def prediction_table(
     return pa.table(
         {
             "row": row,
-            "user": dataset.user_ids().take(pa.array(row)),
+            "user": wide_text(dataset.user_ids()).take(pa.array(row)),
             "rank": np.tile(np.arange(1, k + 1, dtype=np.int32), len(rows_N))[real],
-            "game": games["game"].take(place),
-            "title": games["title"].take(place),
+            "game": wide_text(games["game"]).take(place),
+            "title": wide_text(games["title"]).take(place),
             "score": scores_Nk.reshape(-1)[real],
         }
     )

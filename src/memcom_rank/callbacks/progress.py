@@ -18,7 +18,8 @@ class _EpochReport(ProgressBar):
         super().__init__(**options)
         self._best = float("-inf")
         self._started = 0.0
-        self._validated = False
+        self._validated = self._is_best = False
+        self._score = float("nan")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Know the best epoch of the run that this one goes on from."""
@@ -35,7 +36,12 @@ class _EpochReport(ProgressBar):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Know that this epoch has a score of its own."""
         super().on_validation_end(trainer, pl_module)
+        if trainer.sanity_checking:
+            return
         self._validated = True
+        self._score = float(trainer.callback_metrics.get(_headline(pl_module), float("nan")))
+        self._is_best = self._score > self._best
+        self._best = self._score if self._is_best else self._best
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print loss, the validation's headline (* the best so far), rows per second and seconds of the epoch."""
@@ -45,12 +51,11 @@ class _EpochReport(ProgressBar):
             self.print(self._line(trainer, _headline(pl_module), values), flush=True)
 
     def _line(self, trainer: Trainer, headline: str, values: dict[str, float]) -> str:
-        score = values.get(headline, float("nan")) if self._validated else float("nan")  # not an earlier epoch's
-        shown = f"{score:.4f}" if self._validated else "-"
-        mark = " *" if score > self._best else ""
-        self._best = max(self._best, score) if score == score else self._best
+        shown = f"{self._score:.4f}" if self._validated else "-"  # not an earlier epoch's
+        mark = " *" if self._validated and self._is_best else ""
+        of = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
         return (
-            f"epoch {trainer.current_epoch + 1:3d}/{trainer.max_epochs}"
+            f"epoch {trainer.current_epoch + 1:3d}{of}"
             f"  loss {values.get('train/loss_epoch', float('nan')):.4f}"
             f"  {headline} {shown:>6}{mark:2s}"
             f"  {values.get('train/rows_per_second', 0):10,.0f} rows/s"

@@ -34,13 +34,13 @@ class RunReport(Callback):
         folder: the run's folder.
         command: "fit", "validate" or "test".
         cache: folder where baselines' results are kept between runs.
-        seed: the run's seed.
+        seed, epochs: of the training: this run's, or that of the checkpoint; None where it does not say.
     """
 
-    def __init__(self, folder: Path, *, command: str, cache: Path, seed: int | None) -> None:
+    def __init__(self, folder: Path, *, command: str, cache: Path, seed: int | None, epochs: int | None = None) -> None:
         self.folder, self.command, self.cache, self.seed = folder, command, cache, seed
         self._started = time.perf_counter()
-        self._epochs = 0
+        self._epochs = epochs
         self._best: float | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

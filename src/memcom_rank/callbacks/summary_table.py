@@ -6,6 +6,8 @@ from typing import Any
 
 from memcom_rank.callbacks.slices import slice_words
 
+_NAME = 33  # letters of a name, and a space
+
 
 def summary_table(summary: Mapping[str, Any], stage: str, *, role: str, columns: Sequence[str], sliced: str) -> str:
     """Return the table that closes a run.
@@ -38,12 +40,14 @@ def summary_table(summary: Mapping[str, Any], stage: str, *, role: str, columns:
 
 
 def _row(name: str, values: list[float | None]) -> str:
-    return f"{name:34s}" + "".join(f"{value:12.4f}" if value is not None else f"{'-':>12s}" for value in values)
+    shown = "".join(letter if letter.isprintable() else " " for letter in name)
+    shown = shown if len(shown) <= _NAME else f"{shown[: _NAME - 1]}…"
+    return f"{shown:34s}" + "".join(f"{value:12.4f}" if value is not None else f"{'-':>12s}" for value in values)
 
 
 def _named(summary: Mapping[str, Any], key: str) -> list[str]:
     """Return what stands in the keys that begin like `key`, each once and in order."""
-    return list(dict.fromkeys(found[1] for name in summary if (found := re.match(key, name))))
+    return list(dict.fromkeys(found[1] for name in summary if (found := re.match(key, name, re.DOTALL))))
 
 
 def _slices(summary: Mapping[str, Any], stage: str, sliced: str) -> list[str]:

@@ -68,7 +68,7 @@ class ExportError(MemcomRankError):
 def diverged() -> ConfigError:
     """Return the error of a model whose scores are NaN."""
     return ConfigError(
-        "the model scores games with NaN: it has diverged",
+        "the model's scores are NaN: it has diverged",
         wanted="finite scores",
         fix="lower the learning rate, clip gradients, or train with --trainer.precision=bf16-mixed or 32-true",
     )

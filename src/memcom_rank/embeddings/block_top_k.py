@@ -11,7 +11,6 @@ from typing import NamedTuple, Self, final
 import torch
 from torch import Tensor
 
-from memcom_rank.contract.errors import diverged
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID
 from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.shared_rows import SharedRowEmbedding
@@ -79,12 +78,12 @@ class BlockTopK(TopK):
     def _search_few(self, projected_BS: Tensor, seen_BL: Tensor, k: int) -> tuple[Tensor, Tensor]:
         bounds_BN, seen = self._bounds(projected_BS), _Seen(seen_BL, self.embedding.num_ids)
         if bool(bounds_BN.amax(1).isnan().any()):
-            raise diverged()
+            return self._scan._search(projected_BS, seen_BL, k)  # refuses NaN, unless those games are seen
         # a first look at some blocks: k unseen games say what others have to beat
         look = min(k + seen_BL.shape[1] * len(self._ids_NS) // self.embedding.num_ids, len(self._ids_NS))
         least_B, last_B = self._worst(projected_BS, best_columns(bounds_BN, look), seen, k)
         if bool(least_B.isnan().any()):  # no bound would be above it
-            raise diverged()
+            return self._scan._search(projected_BS, seen_BL, k)
         user_N, block_N = (bounds_BN >= least_B[:, None]).nonzero(as_tuple=True)
         can_N = (bounds_BN[user_N, block_N] > least_B[user_N]) | (self._first_N[block_N] <= last_B[user_N])
         open_N = can_N.nonzero()[:, 0]
@@ -92,7 +91,7 @@ class BlockTopK(TopK):
             return self._scan._search(projected_BS, seen_BL, k)
         user_N, ids_N, scores_N = self._open(projected_BS, user_N[open_N], block_N[open_N])
         if bool(scores_N.isnan().any()):  # infinite terms may cancel in a score and not in its bound
-            raise diverged()
+            return self._scan._search(projected_BS, seen_BL, k)
         good_N = ((scores_N >= least_B[user_N]) & (scores_N > -torch.inf)).nonzero()[:, 0]
         keep_N = good_N[~seen.has(user_N[good_N], ids_N[good_N])]
         return _ranked(user_N[keep_N], ids_N[keep_N], scores_N[keep_N], len(seen_BL), k)

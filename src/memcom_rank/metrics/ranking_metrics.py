@@ -61,7 +61,9 @@ class RankingMetrics(nn.Module):
         if self.covered:
             # users without held-out games are no part of the evaluation
             evaluated_B = ranks.present_BT.any(1)
-            top_ids_BN, _ = top_games(scores_BV[evaluated_B], seen_BL[evaluated_B], self.max_k)
+            if not bool(evaluated_B.all()):
+                scores_BV, seen_BL = scores_BV[evaluated_B], seen_BL[evaluated_B]
+            top_ids_BN, _ = top_games(scores_BV, seen_BL, self.max_k)
             for metric in _metrics(self.covered).values():
                 metric.update(top_ids_BN)
         return ranks

@@ -5,6 +5,7 @@ import abc
 from torch import Tensor, nn
 
 from memcom_rank.embeddings import CompressedEmbedding
+from memcom_rank.embeddings.base import FP32_BYTES
 
 
 class Scorer(nn.Module, abc.ABC):
@@ -27,7 +28,11 @@ class Scorer(nn.Module, abc.ABC):
 
     @property
     def num_bytes(self) -> int:
-        """Bytes at rest of the whole model: the embedding and everything beside it that a checkpoint holds."""
+        """Bytes at rest of the whole model: the embedding and all beside it that a checkpoint holds, floats in fp32."""
         state = self.state_dict()
         beside = [tensor for name, tensor in state.items() if not name.startswith("embedding.")]
-        return self.embedding.num_bytes + sum(int(tensor.nbytes) for tensor in beside)
+        return self.embedding.num_bytes + sum(_stored_bytes(tensor) for tensor in beside)
+
+
+def _stored_bytes(tensor: Tensor) -> int:
+    return int(tensor.numel()) * (FP32_BYTES if tensor.is_floating_point() else tensor.element_size())

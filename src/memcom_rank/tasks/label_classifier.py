@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from memcom_rank.contract.errors import ConfigError
+from memcom_rank.contract.errors import ConfigError, diverged
 from memcom_rank.data import LabelBatch, RankingData
 from memcom_rank.embeddings import CompressedEmbedding
 from memcom_rank.metrics import LabelMetrics
@@ -99,7 +99,7 @@ class LabelClassifier(Task):
 
     def validation_step(self, batch: LabelBatch, batch_index: int) -> None:
         """Add a batch of validation users to the metrics."""
-        self.validation_metrics.update(self(batch.history), batch.labels)
+        self.validation_metrics.update(self._scores(batch), batch.labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log `val/accuracy` and the other metrics, over all ranks."""
@@ -107,7 +107,7 @@ class LabelClassifier(Task):
 
     def test_step(self, batch: LabelBatch, batch_index: int) -> dict[str, Tensor]:
         """Add a batch of test users to the metrics; return their rows [B] under "row", and each metric of each [B]."""
-        return {"row": batch.rows, **self.test_metrics.update(self(batch.history), batch.labels)}
+        return {"row": batch.rows, **self.test_metrics.update(self._scores(batch), batch.labels)}
 
     def on_test_epoch_end(self) -> None:
         """Log `test/accuracy` and the other metrics, over all ranks."""
@@ -115,5 +115,12 @@ class LabelClassifier(Task):
 
     def predict_step(self, batch: LabelBatch, batch_index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return user rows [B], the `top_k` most probable labels [B, k] and their probabilities [B, k]."""
-        probabilities_Bk, labels_Bk = self(batch.history).softmax(1).topk(self.top_k)
+        probabilities_Bk, labels_Bk = self._scores(batch).softmax(1).topk(self.top_k)
         return batch.rows, labels_Bk, probabilities_Bk
+
+    def _scores(self, batch: LabelBatch) -> Tensor:
+        """Score the labels of users whose labels are told; NaN is refused, as in a ranking."""
+        scores_BC: Tensor = self(batch.history)
+        if bool(scores_BC.isnan().any()):
+            raise diverged()
+        return scores_BC

@@ -109,7 +109,8 @@ class Task(LightningModule, abc.ABC):
         """
         trainer = self.trainer
         epochs = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else math.inf
-        return min(epochs * self._steps_an_epoch(), trainer.max_steps if trainer.max_steps >= 0 else math.inf)
+        steps = min(epochs * self._steps_an_epoch(), trainer.max_steps if trainer.max_steps >= 0 else math.inf)
+        return max(steps, 1)
 
     def _steps_an_epoch(self) -> float:
         steps = self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
