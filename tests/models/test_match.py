@@ -5,6 +5,7 @@ import torch
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.models import LogSumExpMatch, MixtureMatch, PoolMatch, match
+from memcom_rank.models.match import Query, all_games
 from tests.models.references import (
     DIM,
     EMBEDDINGS,
@@ -38,37 +39,37 @@ def way(request):
 def test_scores_equal_a_loop_over_users_and_games(embedding, way, power):
     make, slow = way
     matcher = stirred(make(power), seed=1)
-    torch.testing.assert_close(matcher(embedding, HISTORIES, embedding.score), slow(matcher, embedding, HISTORIES))
+    torch.testing.assert_close(matcher(embedding, HISTORIES, all_games(embedding)), slow(matcher, embedding, HISTORIES))
 
 
 def test_order_and_padding_of_a_history_do_not_matter(embedding, way):
     matcher = stirred(way[0](0.5), seed=1)
     moved = torch.nn.functional.pad(HISTORIES.flip(1), (2, 3))
     torch.testing.assert_close(
-        matcher(embedding, moved, embedding.score), matcher(embedding, HISTORIES, embedding.score)
+        matcher(embedding, moved, all_games(embedding)), matcher(embedding, HISTORIES, all_games(embedding))
     )
 
 
 def test_an_empty_history_prefers_no_game(embedding, way):
     matcher = stirred(way[0](0.5), seed=1)
-    scores = matcher(embedding, torch.zeros(2, 3, dtype=torch.int64), embedding.score)
+    scores = matcher(embedding, torch.zeros(2, 3, dtype=torch.int64), all_games(embedding))
     wanted = matcher.floor.item() if isinstance(matcher, LogSumExpMatch) else 0
     torch.testing.assert_close(scores, torch.full_like(scores, wanted))
 
 
 def test_nobody_has_no_scores(embedding, way):
-    assert way[0](0.5)(embedding, HISTORIES[:0], embedding.score).shape == (0, embedding.num_ids)
+    assert way[0](0.5)(embedding, HISTORIES[:0], all_games(embedding)).shape == (0, embedding.num_ids)
 
 
 @pytest.mark.parametrize("most", [1, 14, 14 * 5, 14 * 8, 14 * 13])
 def test_parts_equal_the_whole(embedding, monkeypatch, most):
     matcher = stirred(LogSumExpMatch(match_dim=4), seed=1)
-    whole = matcher(embedding, HISTORIES, embedding.score)
+    whole = matcher(embedding, HISTORIES, all_games(embedding))
     asked = []
 
-    def against(queries):
-        asked.append(len(queries))
-        return embedding.score(queries)
+    def against(query):
+        asked.append(len(query.values))
+        return embedding.score(query.whole(DIM))
 
     monkeypatch.setattr(match, "_MAX_LIKENESS", most)
     with torch.no_grad():
@@ -82,7 +83,7 @@ def test_parts_equal_the_whole(embedding, monkeypatch, most):
 
 def test_gradients_reach_every_parameter_and_are_finite(embedding, way):
     matcher = stirred(way[0](0.5), seed=1)
-    matcher(embedding, HISTORIES, embedding.score)[:, 2:].square().sum().backward()
+    matcher(embedding, HISTORIES, all_games(embedding))[:, 2:].square().sum().backward()
     for name, parameter in [*embedding.named_parameters(), *matcher.named_parameters()]:
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.any(), name
@@ -95,7 +96,7 @@ def test_gradients_equal_those_of_dense_tables(embedding, way):
     for kind in ("fast", "dense"):
         for module in (embedding, matcher):
             module.zero_grad()
-        scores = matcher(embedding, HISTORIES, embedding.score) if kind == "fast" else dense(matcher, embedding)
+        scores = matcher(embedding, HISTORIES, all_games(embedding)) if kind == "fast" else dense(matcher, embedding)
         (scores * weight)[:, 1:].sum().backward()
         grads = {n: p.grad.clone() for m in (embedding, matcher) for n, p in m.named_parameters()}
         wanted = wanted or grads
@@ -123,7 +124,7 @@ def test_likeness_too_great_for_exp_stays_finite(embedding):
     with torch.no_grad():
         matcher.gain.fill_(1e6)
     history = HISTORIES[:1].repeat(1, 3000)
-    scores = matcher(embedding, history, embedding.score)
+    scores = matcher(embedding, history, all_games(embedding))
     scores.sum().backward()
     assert scores.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())
@@ -135,7 +136,7 @@ def test_tastes_too_sure_stay_finite(embedding):
         matcher.sharpness.fill_(1e6)
         for parameter in embedding.parameters():
             parameter.mul_(1e3)
-    scores = matcher(embedding, HISTORIES, embedding.score)
+    scores = matcher(embedding, HISTORIES, all_games(embedding))
     scores.sum().backward()
     assert scores.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())
@@ -143,9 +144,9 @@ def test_tastes_too_sure_stay_finite(embedding):
 
 def test_bf16_autocast_is_finite_and_close(embedding, way):
     matcher = stirred(way[0](0.5), seed=1)
-    exact = matcher(embedding, HISTORIES, embedding.score)
+    exact = matcher(embedding, HISTORIES, all_games(embedding))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scores = matcher(embedding, HISTORIES, embedding.score)
+        scores = matcher(embedding, HISTORIES, all_games(embedding))
         scores.float().sum().backward()
     torch.testing.assert_close(scores.float(), exact, rtol=0.03, atol=0.05)
     assert all(parameter.grad.isfinite().all() for parameter in embedding.parameters())
@@ -154,10 +155,10 @@ def test_bf16_autocast_is_finite_and_close(embedding, way):
 @pytest.mark.parametrize("make", [lambda: PoolMatch(dropout=0.5), lambda: LogSumExpMatch(match_dim=3, dropout=0.5)])
 def test_dropout_is_for_training(embedding, make):
     matcher = make()
-    first, second = (matcher(embedding, HISTORIES, embedding.score) for _ in range(2))
+    first, second = (matcher(embedding, HISTORIES, all_games(embedding)) for _ in range(2))
     assert not torch.equal(first, second)
     matcher.eval()
-    first, second = (matcher(embedding, HISTORIES, embedding.score) for _ in range(2))
+    first, second = (matcher(embedding, HISTORIES, all_games(embedding)) for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -165,4 +166,14 @@ def test_widths_that_do_not_fit_are_named(embedding):
     with pytest.raises(ConfigError, match="match_dim is 0"):
         LogSumExpMatch(match_dim=0)
     with pytest.raises(ConfigError, match=r"match_dim is 7\n  wanted: at most the embedding's dim, 6"):
-        LogSumExpMatch(match_dim=7)(embedding, HISTORIES, embedding.score)
+        LogSumExpMatch(match_dim=7)(embedding, HISTORIES, all_games(embedding))
+
+
+@pytest.mark.parametrize(("first", "width"), [(0, DIM), (0, 2), (2, DIM - 2), (1, 1)])
+def test_a_query_for_some_components_scores_as_one_with_zeros_for_the_rest(embedding, first, width):
+    values = torch.randn(3, width)
+    whole = torch.zeros(3, DIM)
+    whole[:, first : first + width] = values
+    query = Query(values, first)
+    assert torch.equal(query.whole(DIM), whole)
+    torch.testing.assert_close(all_games(embedding)(query)[:, 1:], whole @ embedding.dense()[1:].T)

@@ -8,7 +8,7 @@ from memcom_rank.contract.errors import ConfigError
 from memcom_rank.contract.schemas import FIRST_GAME_ID, PADDING_ID, UNKNOWN_ID
 from memcom_rank.export.swap import packed_copy, scalars_of
 from memcom_rank.models import Ranker, Scorer
-from memcom_rank.models.match import Matcher
+from memcom_rank.models.match import Matcher, all_games
 
 
 class DeviceRanker(nn.Module):
@@ -40,7 +40,7 @@ class DeviceRanker(nn.Module):
     def scores(self, history_BL: Tensor) -> Tensor:
         """Return scores [B, V] of every id for int64 histories padded with 0, L at least 1."""
         # the base's own call: a history is never so long here that its matcher would have to divide the users
-        scores_BV = Matcher.forward(self.match, self.embedding, history_BL, self.embedding.score)
+        scores_BV = Matcher.forward(self.match, self.embedding, history_BL, all_games(self.embedding))
         return scores_BV if self.bias is None else scores_BV + self.bias()
 
     def forward(self, history_BL: Tensor) -> tuple[Tensor, Tensor]:

@@ -23,10 +23,27 @@ _MAX_SCORES = 6 * 2**20  # users x games scored at once in training: 24 MB of fp
 _MAX_LIKENESS = 2**26  # history games x games compared at once: 256 MB of fp32
 
 
-class Encoded(NamedTuple):
-    """What histories say: queries, each [Q, D], to be scored against games, and what joins the scores."""
+class Query(NamedTuple):
+    """Queries [Q, W] for W components of a game's vector, those from `first` on."""
 
-    queries: tuple[Tensor, ...]
+    values: Tensor
+    first: int = 0
+
+    def whole(self, dim: int) -> Tensor:
+        """Return them with zeros for the other components: [Q, dim]."""
+        behind = dim - self.first - self.values.shape[1]
+        return pad(self.values, (self.first, behind)) if self.first or behind else self.values
+
+
+def all_games(embedding: CompressedEmbedding) -> Callable[[Query], Tensor]:
+    """Return what scores every id for queries, through the technique's structure: [Q, V]."""
+    return lambda query: embedding.score(query.whole(embedding.dim))
+
+
+class Encoded(NamedTuple):
+    """What histories say: queries, to be scored against games, and what joins the scores."""
+
+    queries: tuple[Query, ...]
     context: tuple[Tensor, ...] = ()
 
 
@@ -48,10 +65,10 @@ class Matcher(nn.Module, abc.ABC):
     def games_at_once(self, encoded: Encoded) -> int:
         """Return how many games to compare at once in training, at least 1, so that memory has a limit."""
 
-    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
-        """Return scores [B, C] for int64 histories padded with 0; `score` takes queries [Q, D] -> gives [Q, C]."""
+    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, score: Callable[[Query], Tensor]) -> Tensor:
+        """Return scores [B, C] for int64 histories padded with 0; `score` takes Q queries -> gives [Q, C]."""
         encoded = self.encode(embedding, history_BL)
-        return self.compare([score(queries_QD) for queries_QD in encoded.queries], encoded.context)
+        return self.compare([score(query) for query in encoded.queries], encoded.context)
 
 
 class PoolMatch(Matcher):
@@ -72,7 +89,7 @@ class PoolMatch(Matcher):
 
     def encode(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Encoded:
         """See the base."""
-        return Encoded((self.query(embedding, history_BL),))
+        return Encoded((Query(self.query(embedding, history_BL)),))
 
     def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
         """See the base."""
@@ -80,7 +97,7 @@ class PoolMatch(Matcher):
 
     def games_at_once(self, encoded: Encoded) -> int:
         """See the base."""
-        return _at_once(_MAX_SCORES, encoded.queries[0])
+        return _at_once(_MAX_SCORES, encoded.queries[0].values)
 
     def query(self, embedding: CompressedEmbedding, history_BL: Tensor) -> Tensor:
         """Return queries [B, D]."""
@@ -118,7 +135,7 @@ class LogSumExpMatch(Matcher):
         self.gain = nn.Parameter(torch.ones(match_dim))
         self.floor = nn.Parameter(torch.zeros(()))
 
-    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(self, embedding: CompressedEmbedding, history_BL: Tensor, score: Callable[[Query], Tensor]) -> Tensor:
         """See the base."""
         parts = torch.split(history_BL, self._users_at_once(embedding, history_BL))
         scores = [super(LogSumExpMatch, self).forward(embedding, part_bL, score) for part_bL in parts]
@@ -129,12 +146,12 @@ class LogSumExpMatch(Matcher):
         pooled_dim = embedding.dim - self.match_dim
         if pooled_dim < 0:
             raise _wrong_width(self.match_dim, f"at most the embedding's dim, {embedding.dim}")
-        query_BD = pad(self.pool.query(embedding, history_BL)[:, :pooled_dim], (0, self.match_dim))
+        pooled_BP = self.pool.query(embedding, history_BL)[:, :pooled_dim]
         ids_U, place_BL = distinct(history_BL)  # each game of the batch compared once
-        single_UD = pad(embedding(ids_U)[:, -self.match_dim :] * self.gain, (pooled_dim, 0))
+        single_UM = embedding(ids_U)[:, -self.match_dim :] * self.gain
         real_BL = (history_BL != PADDING_ID).float()
         weights_BL = real_BL / real_BL.sum(1, keepdim=True).clamp(min=1) ** self.power
-        return Encoded((query_BD, single_UD), (place_BL, weights_BL))
+        return Encoded((Query(pooled_BP), Query(single_UM, pooled_dim)), (place_BL, weights_BL))
 
     def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
         """See the base."""
@@ -147,7 +164,7 @@ class LogSumExpMatch(Matcher):
 
     def games_at_once(self, encoded: Encoded) -> int:
         """See the base."""
-        return min(_at_once(_MAX_SCORES, encoded.queries[0]), _at_once(_MAX_LIKENESS, encoded.queries[1]))
+        return min(_at_once(_MAX_SCORES, encoded.queries[0].values), _at_once(_MAX_LIKENESS, encoded.queries[1].values))
 
     @staticmethod
     def _users_at_once(embedding: CompressedEmbedding, history_BL: Tensor) -> int:
@@ -180,7 +197,9 @@ class MixtureMatch(Matcher):
         evidence_BD = embedding.pool(history_BL, (history_BL != PADDING_ID).float())
         with torch.autocast(history_BL.device.type, enabled=False):
             tastes_BD = torch.softmax(evidence_BD.float() * self.sharpness, 1)
-        return Encoded((torch.eye(tastes_BD.shape[1], device=tastes_BD.device),), (tastes_BD,))  # a taste is a query
+        return Encoded(
+            (Query(torch.eye(tastes_BD.shape[1], device=tastes_BD.device)),), (tastes_BD,)
+        )  # a taste is a query
 
     def compare(self, scores: Sequence[Tensor], context: Sequence[Tensor]) -> Tensor:
         """See the base."""

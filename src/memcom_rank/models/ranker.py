@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from memcom_rank.contract.schemas import FIRST_GAME_ID
 from memcom_rank.embeddings import CompressedEmbedding
-from memcom_rank.models.match import Matcher
+from memcom_rank.models.match import Matcher, Query, all_games
 from memcom_rank.models.scorer import Scorer
 
 _TILES = 3  # how many times a matcher's memory is divided where it does not hold the catalogue
@@ -34,12 +34,18 @@ class Ranker(Scorer):
 
     def forward(self, history_BL: Tensor) -> Tensor:
         """See the base; through the technique's structure: never a V x D table."""
-        return self._with_bias(self.match(self.embedding, history_BL, self.embedding.score))
+        return self._with_bias(self.match(self.embedding, history_BL, all_games(self.embedding)))
 
     def score(self, history_BL: Tensor, games_C: Tensor) -> Tensor:
         """Return scores [B, C] of chosen games, the same for every history (training: those of the step)."""
         vectors_CD = self.embedding(games_C)
-        scores_BC: Tensor = self.match(self.embedding, history_BL, lambda queries_QD: queries_QD @ vectors_CD.T)
+
+        def dots(query: Query) -> Tensor:  # of the components that it has: the rest would be products with zeros
+            vectors_CW = vectors_CD[:, query.first : query.first + query.values.shape[1]]
+            scores_QC: Tensor = query.values @ vectors_CW.T
+            return scores_QC
+
+        scores_BC: Tensor = self.match(self.embedding, history_BL, dots)
         return scores_BC if self.game_bias is None else scores_BC + self.game_bias[games_C]
 
     def tiles(self, history_BL: Tensor) -> dict[int, Callable[[], Tensor]]:
@@ -53,7 +59,7 @@ class Ranker(Scorer):
         num_games = self.embedding.num_ids - 1  # and the unknown one
         at_once = self.match.games_at_once(encoded)
         size = num_games if at_once >= num_games else max(at_once // _TILES, 1)
-        projected = [self.embedding.project(queries_QD) for queries_QD in encoded.queries]
+        projected = [self.embedding.project(query.whole(self.embedding.dim)) for query in encoded.queries]
         biases: Iterable[Tensor | None] = repeat(None)
         if self.game_bias is not None:  # split: the gradients of slices would each be as long as the catalogue
             biases = torch.split(self.game_bias[1:], size)
