@@ -179,6 +179,11 @@ def test_the_checkpoints_settings_stand_between_the_configs_and_the_flags(config
     assert found[7:] == [*flags, "--model.init_args.dim=4", "--data.path", "data/mine"]  # also one before a config
 
 
+def test_a_later_null_takes_the_checkpoint_back(configs, runs):
+    found = expand(["fit", "--ckpt_path", "last", "--ckpt_path", "null"], configs=configs, runs=runs)
+    assert "--config" not in found
+
+
 @pytest.mark.parametrize("words", [[], ["fit"], ["--help"], ["fit", "--config"], ["fit", "--ckpt_path", "null"]])
 def test_nothing_to_spell_out(configs, runs, words):
     assert expand(words, configs=configs, runs=runs) == words

@@ -39,6 +39,7 @@ CASES = {
     "device": (["--trainer.accelerator", "gpu"], "ConfigError: ", "trainer settings"),
     "abbreviation": (["--trainer.max_epoch", 3], "unknown option 'trainer.max_epoch'", "'trainer.max_epochs'"),
     "short for a checkpoint": (["--ckpt", "last"], "unknown option 'ckpt'", "'ckpt_path'"),
+    "nothing to train on": (["--trainer.limit_train_batches", 0], "limit_train_batches is 0", "limit_train_batches 1"),
     "nothing to validate": (["--trainer.limit_val_batches", 0], "limit_val_batches is 0", "limit_val_batches 1"),
     "checkpoint": (["--ckpt_path", "nowhere"], "CheckpointError: no checkpoint 'nowhere'", "train first"),
 }

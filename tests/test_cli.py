@@ -250,3 +250,10 @@ def test_no_progress_bar_where_none_is_wanted(tiny, empty):
     ran = fit(empty, tiny, "--trainer.enable_progress_bar", "false", epochs=1)
     assert "epoch " not in ran.out
     assert "ranker, MEmCom" in ran.out
+
+
+def test_a_fit_that_is_to_test_nothing_says_so(tiny, tmp_path):
+    ran = fit(tmp_path, tiny, "--trainer.limit_test_batches", 0, epochs=1)
+    assert ran.status == 0
+    assert "not tested, as asked" in ran.out
+    assert not (ran.folder / "summary.json").exists()

@@ -53,7 +53,9 @@ def expand(argv: Sequence[str], *, configs: Path, runs: Path) -> list[str]:
             named.append(value)
             words[place] = str(find_config(value, configs))
             in_config[place - 1 : place + 1] = [True, True]
-        elif option == "--ckpt_path" and value != "null":
+        elif option == "--ckpt_path" and value == "null":
+            settings = {}
+        elif option == "--ckpt_path":
             path = find_checkpoint(value, command=words[0], runs=runs)
             words[place], settings = str(path), checkpoint_settings(path, command=words[0])
     if settings:  # above configs and below flags, wherever these stand

@@ -33,7 +33,7 @@ from memcom_rank.parser import RankParser, named_error, whole_numbers_first
 from memcom_rank.quiet import quiet
 
 RUNS = Path("runs")
-_EVALUATES = {"fit": "val", "validate": "val", "test": "test", "predict": "predict"}
+_LOOKS_AT = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}
 _SEEDS = 2**32  # as many as NumPy has
 _HELP = """Train, measure and use small game rankers.
 --config NAME is looked up in configs/; a later --config or flag overrules an earlier one.
@@ -103,13 +103,13 @@ class RankCLI(LightningCLI):
             raise ConfigError(f"seed_everything is {seed}", wanted=f"0 <= seed < {_SEEDS}", fix="try 1")
         if every is not None and every < 1:
             raise ConfigError(f"check_val_every_n_epoch is {every}", wanted="at least 1", fix="try 1")
-        limit = f"limit_{_EVALUATES[self.config.subcommand]}_batches"
-        if config.trainer[limit] == 0:
-            raise ConfigError(
-                f"trainer.{limit} is 0",
-                wanted=f"users for {self.config.subcommand} to look at",
-                fix=f"leave it out, or try --trainer.{limit} 1",
-            )
+        for limit in [f"limit_{kind}_batches" for kind in _LOOKS_AT[self.config.subcommand]]:
+            if config.trainer[limit] == 0 and not config.trainer.fast_dev_run:
+                raise ConfigError(
+                    f"trainer.{limit} is 0",
+                    wanted=f"users for {self.config.subcommand} to look at",
+                    fix=f"leave it out, or try --trainer.{limit} 1",
+                )
 
     def _parse_ckpt_path(self) -> None:
         """Do nothing: `expand` has put the checkpoint's settings below the flags; Lightning would put them above."""
@@ -222,7 +222,11 @@ class RankCLI(LightningCLI):
             ConfigError: training came to its end without a validation.
         """
         checkpoint = self.trainer.checkpoint_callback
-        if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
+        if self.config[self.subcommand].trainer.limit_test_batches == 0:
+            _say(
+                f"not tested, as asked; later: python train.py test --config ranknet.yaml --ckpt_path {self.run_folder}"
+            )
+        elif isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_path:
             self.test(model=self.model, datamodule=self.datamodule, ckpt_path=checkpoint.best_model_path)
         elif self.trainer.state.finished and not self.config[self.subcommand].trainer.fast_dev_run:
             last = self.run_folder / CHECKPOINTS / LAST

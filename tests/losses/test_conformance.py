@@ -69,12 +69,14 @@ def test_hidden_games_and_users_may_come_in_any_order_and_users_may_hide_nothing
 
 
 @every_loss
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")  # says that it is on
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0, 0), (3, 4)])
 def test_nothing_to_compare_gives_zero_and_zero_gradients(loss, shape):
     preferred_N, other_BK = draw(shape[0]).requires_grad_(), draw(*shape, seed=1).requires_grad_()
     nothing_BK, user_N = torch.zeros(shape, dtype=torch.bool), torch.arange(shape[0])
-    found = loss(preferred_N, user_N, other_BK, nothing_BK, torch.zeros(shape[1]), torch.ones(shape[0]))
-    found.backward()
+    with torch.autograd.detect_anomaly(check_nan=True):  # no NaN on the way either
+        found = loss(preferred_N, user_N, other_BK, nothing_BK, torch.zeros(shape[1]), torch.ones(shape[0]))
+        found.backward()
     assert found.item() == 0.0
     assert preferred_N.grad.tolist() == [0.0] * shape[0]
     assert not other_BK.grad.any()

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from memcom_rank.contract.errors import CheckpointError
+from memcom_rank.models import LogSumExpMatch
+from memcom_rank.tasks import RankNet
 from memcom_rank.tasks.form import check_form
-from tests.tasks.small import data, fitted, task, trainer
+from tests.tasks.small import SMALL_MEMCOM, data, fitted, task, trainer
 
 SETTINGS = {
     "embedding": {"class_path": "memcom_rank.embeddings.LowBit", "init_args": {"bits": 2, "target_ratio": 16.0}},
@@ -26,7 +28,7 @@ def other(part, **init_args):
         {},
         {"embedding": functools.partial(int), "match": object()},  # made in Python: no settings
         other("match", dropout=0.5),
-        other("embedding", merge_at=0.3, target_ratio=16),
+        other("embedding", merge_at=0.3, num_factors=3, target_ratio=16),
         {**SETTINGS, "learning_rate": 0.2},
         {**SETTINGS, "embedding": {"class_path": "memcom_rank.embeddings.LowBit"}},  # knobs of an older version
     ],
@@ -73,3 +75,14 @@ def test_a_checkpoint_of_another_model_is_refused(folder, tmp_path, command):
         getattr(trainer(), command)(
             task(game_bias=False), data(folder), ckpt_path=tmp_path / "a.ckpt", weights_only=True
         )
+
+
+@pytest.mark.filterwarnings("ignore:Found keys that are not in the model state dict")
+def test_a_part_of_a_checkpoint_can_be_taken_over(folder, tmp_path):
+    made = fitted(folder)
+    made.save_checkpoint(tmp_path / "a.ckpt")
+    parts = {"embedding": SMALL_MEMCOM, "match": LogSumExpMatch(match_dim=4), "game_bias": False}
+    loaded = RankNet.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True, strict=False, **parts)
+    assert torch.equal(loaded.ranker.embedding.dense(), made.lightning_module.ranker.embedding.dense())
+    with pytest.raises(CheckpointError, match="rows_MW of shape"):
+        RankNet.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True, strict=False, dim=6, **parts)

@@ -26,7 +26,9 @@ def score_gaps(preferred_N: Tensor, user_N: Tensor, other_BK: Tensor) -> Tensor:
 
 def softmax_losses(preferred_N: Tensor, user_N: Tensor, other_BK: Tensor) -> Tensor:
     """Return log(e^s + sum_k e^s_k) - s as [N]; the sum over a user's candidates is made once."""
-    return softplus(fp32_or_wider(other_BK).logsumexp(1)[user_N] - fp32_or_wider(preferred_N))
+    other_BK = fp32_or_wider(other_BK)
+    finite_BK = other_BK.clamp(min=torch.finfo(other_BK.dtype).min)  # of -inf alone, the sum's gradient is no number
+    return softplus(finite_BK.logsumexp(1)[user_N] - fp32_or_wider(preferred_N))
 
 
 def weighted_mean(losses_N: Tensor, weights_N: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from memcom_rank.contract.errors import CheckpointError
 
 _PARTS = ("embedding", "match")  # settings that say what weights mean
-_TRAINING_ALONE = {"dropout", "merge_at"}  # and these do not
+_TRAINING_ALONE = {"dropout", "merge_at", "num_factors"}  # and these do not
 
 
 def check_form(

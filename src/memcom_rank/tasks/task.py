@@ -170,8 +170,11 @@ class Task(LightningModule, abc.ABC):
                 wanted="the same dataset: game ids mean nothing on another one",
                 fix="pass --data.path with the dataset it was trained on, or train anew",
             )
-        hparams = checkpoint.get("hyper_parameters", {})
-        check_form(hparams, self.hparams, checkpoint["state_dict"], self.state_dict())
+        trained_state, state = checkpoint["state_dict"], self.state_dict()
+        if self._trainer is None:  # load_from_checkpoint, which may want a part of it, strict=False
+            common = trained_state.keys() & state.keys()
+            trained_state, state = ({name: tensors[name] for name in common} for tensors in (trained_state, state))
+        check_form(checkpoint.get("hyper_parameters", {}), self.hparams, trained_state, state)
         self._heard_at = checkpoint.get("heard_at", checkpoint.get("global_step", 0))
 
     def _check_monitors(self) -> None:
