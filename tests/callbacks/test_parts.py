@@ -54,6 +54,11 @@ def test_one_file_in_order_of_rows_and_no_parts_left(tmp_path, parts):
     assert pq.read_table(tmp_path / "users.parquet").to_pydict() == {"user": ["u0", "u1", "u2", "u3"]}
 
 
+def test_nobody_makes_an_empty_file(tmp_path):
+    assert written(tmp_path, [part(), part()]) == {0: 0, 1: 0}
+    assert pq.read_table(tmp_path / "users.parquet").to_pydict() == {"user": []}
+
+
 def test_columns_of_more_text_than_plain_strings_hold_are_written_as_these(tmp_path, monkeypatch):
     """Wide while rows are taken and sorted, plain strings in the file, a row group at a time."""
     monkeypatch.setattr(module, "ROW_GROUP_ROWS", 3)

@@ -13,7 +13,7 @@ from tests.test_cli import columns
 def trainer(epoch=1, rank=0, best=None, **metrics):
     values = {key.replace("__", "/").replace("_at_", "@"): torch.tensor(value) for key, value in metrics.items()}
     return types.SimpleNamespace(
-        callback_metrics=values, current_epoch=epoch, max_epochs=40, is_global_zero=rank == 0, sanity_checking=False,
+        callback_metrics=values, current_epoch=epoch, max_epochs=40, is_global_zero=rank == 0,
         checkpoint_callbacks=[] if best is None else [best],
     )  # fmt: skip
 

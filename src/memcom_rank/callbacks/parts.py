@@ -34,8 +34,8 @@ def write_joined(trainer: Trainer, folder: Path, file: str, part: pa.Table) -> i
     large = pa.schema(field.with_type(_large(field.type)) for field in table.schema)
     table = table.cast(large).sort_by("row").drop_columns("row")
     with new_file(target) as path, pq.ParquetWriter(path, small) as writer:
-        for first in range(0, max(table.num_rows, 1), ROW_GROUP_ROWS):
-            writer.write_table(table.slice(first, ROW_GROUP_ROWS).cast(small), row_group_size=ROW_GROUP_ROWS)
+        for first in range(0, table.num_rows, ROW_GROUP_ROWS):
+            writer.write_table(table.slice(first, ROW_GROUP_ROWS).cast(small))
     for written in parts:
         written.unlink()
     return int(table.num_rows)

@@ -36,8 +36,6 @@ class _EpochReport(ProgressBar):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Know that this epoch has a score of its own."""
         super().on_validation_end(trainer, pl_module)
-        if trainer.sanity_checking:
-            return
         self._validated = True
         self._score = float(trainer.callback_metrics.get(_headline(pl_module), float("nan")))
         self._is_best = self._score > self._best

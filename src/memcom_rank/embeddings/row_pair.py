@@ -28,7 +28,7 @@ class RowPair(CompressedEmbedding):
         num_ids: size of the vocabulary.
         dim: width of a vector.
         combine: how the two rows become a vector, see above.
-        ways: the technique's.
+        ways: of combining that the technique has.
 
     Raises:
         ConfigError: another way to combine, or an odd width that is to be halved.
