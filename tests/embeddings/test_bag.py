@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from memcom_rank.embeddings.bag import distinct, pool_made, scores_of_bags, weighted_bag
+from memcom_rank.embeddings.bag import distinct, pool_made, scores_of_bags, scores_of_rows, weighted_bag
 
 
 def slow_bag(table_MD, rows_BL, weights_BL):
@@ -79,6 +79,17 @@ def test_scores_of_bags_are_weighted_sums_of_columns_and_so_are_their_gradients(
         scores_BT.backward(grad_BT)
         results.append([scores_BT.detach(), dots_BM.grad, weights_TL.grad])
     torch.testing.assert_close(results[0], results[1])
+
+
+@pytest.mark.parametrize(("dtype", "wide"), [("bfloat16", "float32"), ("float32", "float32"), ("float64", "float64")])
+def test_scores_of_rows_are_columns_whose_gradients_are_summed_in_fp32_or_wider(dtype, wide):
+    dots_BM = torch.randn(3, 2).to(getattr(torch, dtype)).requires_grad_()
+    rows_T = torch.zeros(1000, dtype=torch.int32)
+    scores_BT = scores_of_rows(dots_BM, rows_T)
+    scores_BT.sum().backward()
+    assert scores_BT.dtype == getattr(torch, wide)
+    assert torch.equal(scores_BT, dots_BM.detach().to(scores_BT.dtype)[:, rows_T.long()])
+    assert dots_BM.grad.tolist() == [[1000, 0]] * 3  # a sum of ones in bf16 stays at 256
 
 
 @pytest.mark.parametrize("threads", [1, 2])

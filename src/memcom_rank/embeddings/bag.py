@@ -39,7 +39,7 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
     """Return the scores of T bags from the queries' products with the rows: [B, T], differentiable in both floats.
 
     They are sum over L of `weights_TL * dots_BM[:, rows_TL]`, made as bags of whole columns: on a CPU, with the loss
-    over them, in half the time of 8 gathers and in less than that of 2. A single gather is faster.
+    over them, in half the time of 8 gathers and in less than that of 2. A single gather is faster: `scores_of_rows`.
 
     Args:
         dots_BM: products of queries and rows.
@@ -52,6 +52,19 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
         return reduce(torch.add, bags).T
     scores_TB = weighted_bag(dots_BM.T.to(weights_TL.dtype).contiguous(), rows_TL, weights_TL)
     return scores_TB.T.contiguous()  # what follows would be slow on columns
+
+
+def scores_of_rows(dots_BM: Tensor, rows_T: Tensor) -> Tensor:
+    """Return the products of queries with the rows of T games: [B, T], `dots_BM[:, rows_T]`, in fp32 or wider.
+
+    Under bf16 autocast products come in bf16, whose columns a CPU picks one number at a time, at five times the cost,
+    and the gradient of a row would be summed over its games in bf16.
+
+    Args:
+        dots_BM: products of queries and rows.
+        rows_T: int32 or int64 row numbers from 0 to M - 1.
+    """
+    return dots_BM.to(torch.promote_types(dots_BM.dtype, torch.float32)).index_select(1, rows_T)
 
 
 def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: Tensor) -> Tensor:

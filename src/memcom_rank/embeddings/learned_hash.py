@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
+from memcom_rank.embeddings.bag import scores_of_rows
 from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
@@ -87,4 +88,4 @@ class LearnedHash(CompressedEmbedding):
 
 
 def _tile(rows_T: Tensor, dots_BM: Tensor) -> Tensor:
-    return dots_BM.index_select(1, rows_T)
+    return scores_of_rows(dots_BM, rows_T)

@@ -12,7 +12,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from memcom_rank.embeddings.bag import weighted_bag
+from memcom_rank.embeddings.bag import scores_of_rows, weighted_bag
 from memcom_rank.embeddings.clustering import kmeans
 from memcom_rank.embeddings.id_map import IdMap
 from memcom_rank.embeddings.low_bit_rows import LowBitRows
@@ -121,4 +121,4 @@ class MergingRows(Table, Stored):
 
 
 def _spread(shared_MW: Tensor, rows_T1: Tensor, queries_BW: Tensor) -> Tensor:
-    return products(shared_MW, queries_BW).index_select(1, rows_T1[:, 0])
+    return scores_of_rows(products(shared_MW, queries_BW), rows_T1[:, 0])

@@ -8,6 +8,7 @@ from typing import final
 
 from torch import Tensor
 
+from memcom_rank.embeddings.bag import scores_of_rows
 from memcom_rank.embeddings.id_map import IdMap
 from memcom_rank.embeddings.tables import Table, Tile
 
@@ -41,4 +42,4 @@ class SharedTable(Table):
         return [partial(self._tile, rows_T1) for rows_T1 in self.row_of.split(size, first)]
 
     def _tile(self, rows_T1: Tensor, queries_BW: Tensor) -> Tensor:
-        return self.rows.dots(queries_BW).index_select(1, rows_T1[:, 0])
+        return scores_of_rows(self.rows.dots(queries_BW), rows_T1[:, 0])
