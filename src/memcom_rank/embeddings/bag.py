@@ -16,7 +16,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, pad
+
+from memcom_rank.contract.schemas import PADDING_ID
 
 _WORTH = 0.25  # of the places, at most, are left where leaving the others out saves more than it costs
 
@@ -78,14 +80,27 @@ def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: T
 
 
 def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct ids [U], and where among them each id is: int32, the shape of `ids`.
+    """Return the distinct ids [U], padding first, and where among them each id is: int32, the shape of `ids`.
 
-    An exported graph takes all ids as they come: how many are distinct would be a shape that depends on values.
+    Under bf16 autocast on a CPU more padding follows, so that U is one of few numbers: a bf16 product of a new shape is
+    compiled first, which takes about as long as the product. An exported graph takes all ids as they come: how many are
+    distinct would be a shape that depends on values.
     """
     if torch.compiler.is_exporting():
         return ids.reshape(-1), torch.arange(ids.numel(), dtype=torch.int32, device=ids.device).view(ids.shape)
-    ids_U, places = torch.unique(ids, return_inverse=True)
-    return ids_U, places.int()
+    flat_N = ids.reshape(-1)
+    real_R = flat_N.nonzero()[:, 0]  # a batch of histories is padding for the most part
+    ids_U, places_R = torch.unique(flat_N[real_R], return_inverse=True)
+    places_N = torch.zeros_like(flat_N, dtype=torch.int32).index_copy_(0, real_R, places_R.int() + 1)
+    return pad(ids_U, (1, _spare(ids_U)), value=PADDING_ID), places_N.view(ids.shape)
+
+
+def _spare(ids_U: Tensor) -> int:
+    """Return how many ids to add to padding and these: up to a sixteenth."""
+    if ids_U.device.type != "cpu" or not torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+        return 0
+    length = len(ids_U) + 1
+    return -length % (1 << max(length.bit_length() - 5, 0))
 
 
 class _WeightedBag(torch.autograd.Function):
