@@ -81,15 +81,25 @@ def test_scores_of_bags_are_weighted_sums_of_columns_and_so_are_their_gradients(
     torch.testing.assert_close(results[0], results[1])
 
 
-@pytest.mark.parametrize(("dtype", "wide"), [("bfloat16", "float32"), ("float32", "float32"), ("float64", "float64")])
-def test_scores_of_rows_are_columns_whose_gradients_are_summed_in_fp32_or_wider(dtype, wide):
-    dots_BM = torch.randn(3, 2).to(getattr(torch, dtype)).requires_grad_()
+@pytest.mark.parametrize(
+    ("dtype", "autocast", "wanted"),
+    [
+        (torch.bfloat16, True, torch.float32),
+        (torch.bfloat16, False, torch.bfloat16),
+        (torch.float32, True, torch.float32),
+        (torch.float64, True, torch.float64),
+    ],
+)
+def test_scores_of_rows_are_columns_whose_gradients_autocast_sums_in_fp32(dtype, autocast, wanted):
+    dots_BM = torch.randn(3, 2).to(dtype).requires_grad_()
     rows_T = torch.zeros(1000, dtype=torch.int32)
-    scores_BT = scores_of_rows(dots_BM, rows_T)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        scores_BT = scores_of_rows(dots_BM, rows_T)
     scores_BT.sum().backward()
-    assert scores_BT.dtype == getattr(torch, wide)
-    assert torch.equal(scores_BT, dots_BM.detach().to(scores_BT.dtype)[:, rows_T.long()])
-    assert dots_BM.grad.tolist() == [[1000, 0]] * 3  # a sum of ones in bf16 stays at 256
+    assert scores_BT.dtype == wanted
+    assert torch.equal(scores_BT, dots_BM.detach().to(wanted)[:, rows_T.long()])
+    if autocast:  # a sum of ones in bf16 stays at 256
+        assert dots_BM.grad.tolist() == [[1000, 0]] * 3
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -57,16 +57,18 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
 
 
 def scores_of_rows(dots_BM: Tensor, rows_T: Tensor) -> Tensor:
-    """Return the products of queries with the rows of T games: [B, T], `dots_BM[:, rows_T]`, in fp32 or wider.
+    """Return the products of queries with the rows of T games: [B, T], `dots_BM[:, rows_T]`; in fp32 under autocast.
 
-    Under bf16 autocast products come in bf16, whose columns a CPU picks one number at a time, at five times the cost,
-    and the gradient of a row would be summed over its games in bf16.
+    There products come in bf16, whose columns a CPU picks one number at a time, at three times the cost, and the
+    gradient of a row would be summed over its games in bf16.
 
     Args:
         dots_BM: products of queries and rows.
         rows_T: int32 or int64 row numbers from 0 to M - 1.
     """
-    return dots_BM.to(torch.promote_types(dots_BM.dtype, torch.float32)).index_select(1, rows_T)
+    if torch.is_autocast_enabled(dots_BM.device.type):
+        dots_BM = dots_BM.to(torch.promote_types(dots_BM.dtype, torch.float32))
+    return dots_BM.index_select(1, rows_T)
 
 
 def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: Tensor) -> Tensor:
