@@ -16,7 +16,7 @@ test: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+	$(RUN) -m pytest --numprocesses auto --dist worksteal --cov --cov-report=term:skip-covered
 
 test-export: $(VENV)/.dev .venv-litert/.made .venv-coreml/.made
 	for format in litert coreml; do \
