@@ -182,8 +182,9 @@ def mixed_precision(state: dict[str, Tensor], i: int, bits: int) -> Tensor:
 
 
 def deep_hash(state: dict[str, Tensor], i: int) -> Tensor:
-    num_hashes = state["network.0.weight"].shape[1]
-    units = torch.tensor([hashed(i, number, 10**6) / (10**6 - 1) * 2 - 1 for number in range(num_hashes)])
+    first = state["network.0.weight"]
+    hashes = torch.tensor([hashed(i, number, 10**6) for number in range(first.shape[1])])
+    units = (hashes * (2 / (10**6 - 1)) - 1).to(first)  # from -1 to 1, rounded to fp32 whatever the network's type
     last = max(int(name.split(".")[1]) for name in state)
     for number in range(0, last, 3):  # linear, Mish, norm
         units = state[f"network.{number}.weight"] @ units + state[f"network.{number}.bias"]

@@ -143,9 +143,7 @@ def test_no_tensor_is_users_times_games(embedding, match, monkeypatch):
         largest.append(seen.elements)
         allow(monkeypatch, 2000)
     assert largest[0] >= users * games
-    queries = users
-    if isinstance(model.ranker.match, LogSumExpMatch):
-        queries = 1 + len(batch.history.unique())  # padding and the games
+    queries = len(batch.history.unique()) if isinstance(model.ranker.match, LogSumExpMatch) else users
     rows = getattr(model.ranker.embedding, "num_rows", 0)  # that games share
     assert largest[1] <= max(games * 8, queries * (rows + 1))  # the full table, or what is done once for a query
 

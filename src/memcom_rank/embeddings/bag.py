@@ -59,8 +59,8 @@ def scores_of_bags(dots_BM: Tensor, rows_TL: Tensor, weights_TL: Tensor) -> Tens
 def scores_of_rows(dots_BM: Tensor, rows_T: Tensor) -> Tensor:
     """Return the products of queries with the rows of T games: [B, T], `dots_BM[:, rows_T]`; in fp32 under autocast.
 
-    There products come in bf16, whose columns a CPU picks one number at a time, at three times the cost, and the
-    gradient of a row would be summed over its games in bf16.
+    There products come in bf16, whose columns a CPU picks one number at a time, and the gradient of a row would be
+    summed over its games in bf16.
 
     Args:
         dots_BM: products of queries and rows.
@@ -82,26 +82,28 @@ def pool_made(vectors: Callable[[Tensor], Tensor], ids_BL: Tensor, weights_BL: T
 
 
 def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct ids [U], padding first, and where among them each id is: int32, the shape of `ids`.
+    """Return the distinct ids [U], and where among them each id is: int32, the shape of `ids`.
 
-    Under bf16 autocast on a CPU more padding follows, so that U is one of few numbers: a bf16 product of a new shape is
-    compiled first, which takes about as long as the product. An exported graph takes all ids as they come: how many are
-    distinct would be a shape that depends on values.
+    Under autocast on a CPU padding follows, up to a sixteenth, so that U is one of few numbers: a bf16 product of a new
+    shape is compiled first, which takes about as long as the product. An exported graph takes all ids as they come: how
+    many are distinct would be a shape that depends on values.
     """
     if torch.compiler.is_exporting():
         return ids.reshape(-1), torch.arange(ids.numel(), dtype=torch.int32, device=ids.device).view(ids.shape)
     flat_N = ids.reshape(-1)
     real_R = flat_N.nonzero()[:, 0]  # a batch of histories is padding for the most part
     ids_U, places_R = torch.unique(flat_N[real_R], return_inverse=True)
-    places_N = torch.zeros_like(flat_N, dtype=torch.int32).index_copy_(0, real_R, places_R.int() + 1)
-    return pad(ids_U, (1, _spare(ids_U)), value=PADDING_ID), places_N.view(ids.shape)
+    first = int(len(real_R) < len(flat_N))  # padding, where there is any
+    places_N = torch.zeros_like(flat_N, dtype=torch.int32).index_copy_(0, real_R, places_R.int() + first)
+    ids_U = pad(ids_U, (first, 0), value=PADDING_ID)
+    return pad(ids_U, (0, _spare(ids_U)), value=PADDING_ID), places_N.view(ids.shape)
 
 
 def _spare(ids_U: Tensor) -> int:
-    """Return how many ids to add to padding and these: up to a sixteenth."""
+    """Return how many ids to add: up to a sixteenth."""
     if ids_U.device.type != "cpu" or not torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
         return 0
-    length = len(ids_U) + 1
+    length = len(ids_U)
     return -length % (1 << max(length.bit_length() - 5, 0))
 
 
