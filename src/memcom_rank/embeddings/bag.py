@@ -93,7 +93,7 @@ def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
     flat_N = ids.reshape(-1)
     real_R = flat_N.nonzero()[:, 0]  # a batch of histories is padding for the most part
     ids_U, places_R = torch.unique(flat_N[real_R], return_inverse=True)
-    first = int(len(real_R) < len(flat_N))  # padding, where there is any
+    first = int(torch.compiler.is_compiling() or len(real_R) < len(flat_N))  # padding, if any: a graph cannot know
     places_N = torch.zeros_like(flat_N, dtype=torch.int32).index_copy_(0, real_R, places_R.int() + first)
     ids_U = pad(ids_U, (first, 0), value=PADDING_ID)
     return pad(ids_U, (0, _spare(ids_U)), value=PADDING_ID), places_N.view(ids.shape)
