@@ -75,7 +75,7 @@ def test_what_is_stored_makes_every_vector_again():
 
 
 def test_a_ratio_above_the_width_is_refused():
-    with pytest.raises(BudgetError, match=r"Amtl cannot fit(.|\n)*NaiveHash"):
+    with pytest.raises(BudgetError, match=r"Amtl cannot fit(.|\n)*Auto"):
         Amtl(1000, 8, target_ratio=8)
 
 

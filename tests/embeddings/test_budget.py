@@ -8,7 +8,7 @@ from memcom_rank.contract.errors import BudgetError, ConfigError
 from memcom_rank.embeddings import DeepHash, MEmCom, NaiveHash
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 
-ONLY = {"full_bytes": 1000, "smaller": {}}
+ONLY = {"table": (25, 10)}
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=60), st.integers(0, 1000))
@@ -100,8 +100,8 @@ def test_the_largest_ratio_named_by_the_error_is_feasible():
 @pytest.mark.parametrize(
     ("ratio", "wanted"),
     [
-        (20, "ask for less compression, or use MEmCom with bias: false or NaiveHash"),
-        (40, "ask for less compression, or use NaiveHash"),
+        (20, "ask for less compression, or use MEmCom with bias: false, or use Auto, or use NaiveHash"),
+        (40, "ask for less compression, or use Auto, or use NaiveHash"),
         (4000, "ask for less compression"),
     ],
 )

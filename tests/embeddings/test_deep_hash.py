@@ -40,7 +40,7 @@ def test_games_start_far_from_one_another():
 
 
 def test_a_network_that_does_not_fit_is_refused():
-    with pytest.raises(BudgetError, match=r"at least 1172 bytes(.|\n)*NaiveHash"):
+    with pytest.raises(BudgetError, match=r"at least 1172 bytes(.|\n)*Auto"):
         DeepHash(1000, 16, budget_bytes=1000)
 
 

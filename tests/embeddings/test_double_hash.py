@@ -31,7 +31,7 @@ def test_a_row_in_each_table_is_the_least():
     assert DoubleHash(100, 8, budget_bytes=64).num_rows == 1
     with pytest.raises(BudgetError, match="combine: add cannot fit in 63 bytes") as caught:
         DoubleHash(100, 8, budget_bytes=63)
-    assert caught.value.fix == "ask for less compression, or use NaiveHash"
+    assert caught.value.fix == "ask for less compression, or use Auto, or use NaiveHash"
 
 
 def test_products_are_another_technique():

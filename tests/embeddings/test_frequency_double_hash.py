@@ -42,7 +42,7 @@ def test_not_more_rows_than_the_full_table():
 def test_three_rows_are_the_least_and_what_goes_further_is_named():
     with pytest.raises(BudgetError, match="at least 96 bytes") as caught:
         FrequencyDoubleHash(50, 8, budget_bytes=95)
-    assert caught.value.fix == "ask for less compression, or use DoubleHash or NaiveHash"
+    assert caught.value.fix == "ask for less compression, or use DoubleHash, or use Auto, or use NaiveHash"
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

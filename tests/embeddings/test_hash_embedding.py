@@ -31,7 +31,7 @@ def test_the_ratio_ceiling(num_hashes):
 def test_beyond_it_what_goes_further_is_named():
     with pytest.raises(BudgetError, match="num_hashes: 2 cannot fit") as caught:
         HashEmbedding(1000, 16, target_ratio=8)
-    assert caught.value.fix.endswith("use MEmCom with bias: false or FeatureHash")
+    assert caught.value.fix.endswith("use MEmCom with bias: false, or use Auto, or use NaiveHash")
 
 
 def test_no_hash_is_refused():

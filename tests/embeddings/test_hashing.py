@@ -40,6 +40,14 @@ def test_a_hash_is_the_same_in_polars(size):
     assert frame["row"].to_list() == polynomial_hash(some_ids(), (a, b, c), size).tolist()
 
 
+@pytest.mark.parametrize("size", [1, 2, 61, 10**6])
+def test_the_modulo_is_the_same_in_polars(size):
+    ids = some_ids()[1:]  # padding has no row there
+    rows = ((pl.col("id") - 2) % size).alias("row")
+    frame = pl.DataFrame({"id": ids.numpy()}).select(rows)
+    assert frame["row"].to_list() == modulo(ids, size).tolist()
+
+
 class _Hash(torch.nn.Module):
     constants = hash_constants(3)
 

@@ -46,5 +46,5 @@ def test_a_width_of_factors_below_one_is_refused():
 
 
 def test_a_map_that_does_not_fit_is_refused():
-    with pytest.raises(BudgetError, match=r"at least 189 bytes(.|\n)*NaiveHash"):
+    with pytest.raises(BudgetError, match=r"at least 189 bytes(.|\n)*Auto"):
         LearnedHash(1000, 16, budget_bytes=150)

@@ -34,7 +34,7 @@ def test_a_budget_below_one_value_per_id_is_refused_with_what_goes_further():
         LowBit(1000, 64, bits=4, target_ratio=200)
     with pytest.raises(BudgetError, match="LowBit with bits: 1"):
         LowBit(1000, 64, bits=4, target_ratio=115)
-    with pytest.raises(BudgetError, match="or use NaiveHash"):
+    with pytest.raises(BudgetError, match="or use Auto"):
         LowBit(1000, 64, bits=1, target_ratio=200)
 
 

@@ -18,7 +18,7 @@ def test_a_rank_beyond_that_of_the_table_is_not_made(num_ids, dim, rank):
 
 def test_the_ratio_ceiling():
     assert 15.8 < LowRank(5000, 16, target_ratio=15.8).ratio < 16
-    with pytest.raises(BudgetError, match="use Truncated or NaiveHash"):
+    with pytest.raises(BudgetError, match="use Truncated, or use Auto, or use NaiveHash"):
         LowRank(5000, 16, target_ratio=16)
 
 

@@ -53,5 +53,7 @@ def test_codebooks_that_do_not_divide_the_width_are_refused(books, fix):
 
 
 def test_too_small_a_budget_names_fewer_codebooks():
-    with pytest.raises(BudgetError, match=r"at least 1064 bytes(.|\n)*Mec with num_codebooks: 1 or NaiveHash"):
+    with pytest.raises(
+        BudgetError, match=r"at least 1064 bytes(.|\n)*Mec with num_codebooks: 1, or use Auto, or use NaiveHash"
+    ):
         Mec(1000, 16, budget_bytes=500)

@@ -36,5 +36,5 @@ def test_knobs_out_of_range_are_refused(knobs):
 
 def test_less_than_a_row_and_a_scalar_is_refused():
     assert MemRec(100, 8, budget_bytes=48).num_rows == 1  # a quarter of three rows' worth: 8 values and 2
-    with pytest.raises(BudgetError, match=r"at least 40 bytes(.|\n)*NaiveHash"):
+    with pytest.raises(BudgetError, match=r"at least 40 bytes(.|\n)*Auto"):
         MemRec(100, 8, budget_bytes=39)

@@ -64,5 +64,5 @@ def test_knobs_out_of_range_are_refused(knobs):
 
 
 def test_the_ratio_ceiling():
-    with pytest.raises(BudgetError, match="use Truncated or NaiveHash"):
+    with pytest.raises(BudgetError, match="use Truncated, or use Auto, or use NaiveHash"):
         MixedDim(1000, 16, target_ratio=16)

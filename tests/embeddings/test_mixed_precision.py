@@ -56,11 +56,34 @@ def test_the_same_seed_rounds_alike():
     assert not torch.equal(draws[0], draws[2])
 
 
+def test_training_under_bf16_autocast_is_finite():
+    made = MixedPrecision(20, 8, bits=4, target_ratio=3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled_BD = made.pool(torch.tensor([[2, 9], [14, 0]]), torch.ones(2, 2))
+        made.score(pooled_BD).square().mean().backward()
+    assert all(p.grad.isfinite().all() and p.grad.any() for p in made.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile warns at itself
+def test_a_compiled_graph_rounds_as_eager_training_does():
+    made = MixedPrecision(20, 8, bits=4, target_ratio=3)
+    ids_N = torch.arange(20)
+    compiled = torch.compile(made, fullgraph=True, backend="aot_eager")
+    found = []
+    for module in (made, compiled):
+        torch.manual_seed(1)
+        vectors_ND = module(ids_N)
+        found.append((vectors_ND, *torch.autograd.grad(vectors_ND.square().sum(), made.parameters())))
+    assert not torch.equal(found[0][0], made.eval()(ids_N))
+    torch.testing.assert_close(found[1], found[0])
+
+
 @pytest.mark.parametrize(("bits", "ceiling"), [(8, 3.87), (4, 7.52), (1, 25.6)])
 def test_the_ratio_ceiling(bits, ceiling):
     made = MixedPrecision(100_000, 64, bits=bits, target_ratio=ceiling * 0.99)
     assert made.ratio >= ceiling * 0.99
-    with pytest.raises(BudgetError, match=rf"MixedPrecision with bits: {bits}(.|\n)*NaiveHash"):
+    with pytest.raises(BudgetError, match=rf"MixedPrecision with bits: {bits}(.|\n)*Auto"):
         MixedPrecision(100_000, 64, bits=bits, target_ratio=ceiling * 1.01)
 
 

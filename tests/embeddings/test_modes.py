@@ -25,7 +25,10 @@ def test_export_matches_eager(embedding, side):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile warns at itself
-@pytest.mark.parametrize(("side", "backend"), [("pool", "inductor"), ("score", "aot_eager")])  # the second is quicker
+@pytest.mark.parametrize(
+    ("side", "backend"),
+    [("pool", "inductor"), ("forward", "aot_eager"), ("score", "aot_eager")],  # the latter is quicker
+)
 def test_compile_matches_eager_forward_and_backward(embedding, side, backend):
     torch.compiler.reset()  # it gives up on a module that it has seen too often in other forms
     module, inputs = _side(embedding, side)

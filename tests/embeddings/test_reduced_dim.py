@@ -21,7 +21,7 @@ def test_the_whole_width_is_the_full_table():
 
 def test_fewer_than_one_number_per_id_is_refused_and_what_shares_rows_named():
     assert ReducedDim(1000, 16, target_ratio=16).width == 1
-    with pytest.raises(BudgetError, match="use Truncated or NaiveHash"):
+    with pytest.raises(BudgetError, match="use Truncated, or use Auto, or use NaiveHash"):
         ReducedDim(1000, 16, target_ratio=17)
 
 

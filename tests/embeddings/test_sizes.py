@@ -1,16 +1,17 @@
 """Conformance of all techniques: bytes, and what becomes of every budget."""
 
-import inspect
 import re
 
 import pytest
 import torch
+import yaml
 
+from memcom_rank import embeddings
 from memcom_rank.contract.errors import BudgetError
 from memcom_rank.embeddings import CompressedEmbedding
 from tests.embeddings.techniques import DIM, NUM_IDS, TECHNIQUES
 
-SIZED = {name: row for name, row in TECHNIQUES.items() if "budget_bytes" in inspect.signature(row.make).parameters}
+SIZED = {name: row for name, row in TECHNIQUES.items() if row.overlay != "full"}
 
 
 def test_bytes_equal_the_closed_form_and_what_a_file_would_hold(row, embedding):
@@ -62,3 +63,17 @@ def test_a_ratio_is_reached_or_refused(name, target):
         assert SIZED[name].make(1000, 16, target_ratio=largest).ratio >= largest
     else:
         assert target < 1e9
+
+
+@pytest.mark.parametrize("num_ids", [3, 5, NUM_IDS, 1000])
+@pytest.mark.parametrize("name", SIZED)
+def test_what_an_error_advises_fits(name, num_ids):
+    for budget in (4 * DIM, num_ids * 3, num_ids * 5, num_ids * DIM // 4):
+        try:
+            SIZED[name].make(num_ids, DIM, target_ratio=None, budget_bytes=budget)
+        except BudgetError as error:
+            for advised in error.fix.split(", or use ")[1:]:
+                kind, _, knob = advised.partition(" with ")
+                make = SIZED[name].make if error.seen.startswith(kind) else getattr(embeddings, kind)
+                knobs = yaml.safe_load(f"{{{knob}}}") | {"target_ratio": None, "budget_bytes": budget}
+                assert make(num_ids, DIM, **knobs).num_bytes <= budget

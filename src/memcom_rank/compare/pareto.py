@@ -35,7 +35,7 @@ _COLOURS = (
 _MARKERS = "osD^vPX<>p"
 _LINES = (":", "-.", "--", (0, (5, 1, 1, 1, 1, 1)))
 _POINTS: dict[str, Any] = {"markersize": 5.5, "markeredgecolor": "white", "markeredgewidth": 0.6, "linewidth": 1.3}
-_BESIDE = 1.025  # points of equal size stand beside one another, by this factor
+_BESIDE, _FAN = 1.025, 1.1  # points of equal size stand beside one another, by this factor, and all within that one
 _INK, _QUIET = "#222222", "#777777"
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -121,9 +121,10 @@ def _panel(panel: Any, groups: Sequence[Group], known: Mapping[str, float], look
     twin = next((group for group in groups if group.technique == TWIN), None)
     points = [group for group in groups if group is not twin]
     panel.set_xscale("log")
+    step = min(_BESIDE, _FAN ** (1 / max(len(look) - 1, 1)))
     for i, (technique, style) in enumerate(look.items()):
         mine = sorted((g for g in points if g.technique == technique), key=lambda g: g.mean("embedding.bytes"))
-        beside = _BESIDE ** (i - (len(look) - 1) / 2)
+        beside = step ** (i - (len(look) - 1) / 2)
         x, y = [g.mean("embedding.bytes") * beside for g in mine], [_mean(g) for g in mine]
         bars = [[_bar(group)[side] for group in mine] for side in (0, 1)]
         panel.errorbar(x, y, yerr=bars, **style, **_POINTS, elinewidth=0.9, capsize=2, zorder=3)

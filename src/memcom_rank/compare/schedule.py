@@ -19,7 +19,9 @@ from memcom_rank.compare.shelf import FAILED, FINISHED, INFEASIBLE, LOG_FILE, Sh
 
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 20  # of a process that was asked to end
-_ERROR = re.compile(r"^(?:\w+\.)*(?P<kind>\w+Error): (?P<seen>.+)(?:\n  wanted: (?P<wanted>.+))?", re.MULTILINE)
+_ERROR = re.compile(
+    r"^(?:\w+\.)*(?P<kind>\w+Error): (?P<seen>.+)(?:\n  wanted: (?P<wanted>.+)\n  to do:  (?P<fix>.+))?", re.MULTILINE
+)
 _START = "--- "  # begins the line that a start adds to a log
 _OTHER_DATA = "the dataset was replaced while the comparison ran"
 _TAIL = 20_000  # bytes of a log in which an error is looked for
@@ -142,7 +144,7 @@ def _error(log: Path, code: int | None) -> tuple[str, str]:
     text = text.rpartition(f"\n{_START}")[2]
     if found := list(_ERROR.finditer(text)):
         last = found[-1]
-        wanted = f" (wanted: {last['wanted']})" if last["wanted"] else ""
+        wanted = f" (wanted: {last['wanted']}; to do: {last['fix']})" if last["wanted"] else ""
         seen = last["seen"] if last["kind"] == "BudgetError" else f"{last['kind']}: {last['seen']}"
         return last["kind"], f"{seen}{wanted}"
     if code == 128 + signal.SIGTERM:

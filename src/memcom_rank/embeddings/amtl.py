@@ -53,8 +53,7 @@ class Amtl(OwnRows):
             lambda extra: (num_ids - 2 + extra) * FP32_BYTES + overhead,  # a value per id but padding, and more
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=(num_ids - 1) * dim - (num_ids - 2),
-            full_bytes=self.full_bytes,
-            smaller={"NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
         )
         self.table: Prefixes = Prefixes(num_ids - 1, dim, num_ids - 2 + num_values)
 

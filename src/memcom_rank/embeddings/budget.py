@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 
 from memcom_rank.contract.errors import BudgetError, ConfigError
 from memcom_rank.embeddings.base import FP32_BYTES
@@ -71,8 +72,8 @@ def largest_size(
     limit: int,
     *,
     at_most: int,
-    full_bytes: int,
-    smaller: Mapping[str, int],
+    table: tuple[int, int],
+    smaller: Mapping[str, int] = MappingProxyType({}),
 ) -> int:
     """Return the largest size from 1 to `at_most` with `bytes_of(size) <= limit`, by bisection.
 
@@ -81,23 +82,34 @@ def largest_size(
         bytes_of: bytes at rest for a size (rows, rank, bits, ...); must not fall as the size grows.
         limit: bytes allowed, from `limit_bytes`.
         at_most: the size above which more bytes would be idle.
-        full_bytes: bytes of the full table, for the error's ratios.
-        smaller: techniques that go further -> the fewest bytes of each, for the error's advice.
+        table: ids and width of the full table, for the error's ratios and advice.
+        smaller: forms of the technique, and others like it, that go further -> the fewest bytes of each.
 
     Raises:
         BudgetError: not even size 1 fits.
     """
     if bytes_of(1) > limit:
-        fitting = [name for name, least in smaller.items() if least <= limit]
+        furthest = _furthest(technique, *table)
+        fitting = [name for name, least in {**smaller, **furthest}.items() if least <= limit]
+        full_bytes = math.prod(table) * FP32_BYTES
         largest = Fraction(full_bytes, bytes_of(1))
         less = "ask for less compression" if largest >= 1 else "use Full, which is smaller with so few games"
         raise BudgetError(
             f"{technique} cannot fit in {limit} bytes (a ratio of {full_bytes / max(limit, 1):.4g})",
             wanted=f"at least {bytes_of(1)} bytes: at this width its largest ratio is {_rounded_down(largest)}",
-            fix=f"{less}, or use {' or '.join(fitting)}" if fitting else less,
+            fix=", or use ".join([less, *fitting]),
         )
     low, high = 1, at_most  # invariant: low fits
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if bytes_of(middle) <= limit else (low, middle - 1)
     return low
+
+
+def _furthest(technique: str, num_ids: int, dim: int) -> dict[str, int]:
+    """Return what fits into nearly nothing: the one that loses least, and the one that needs least -> bytes it fits in.
+
+    Auto ends with MergeRare: two rows of 4 bits a value at most, with their steps, and a bit per id.
+    """
+    found = {"Auto": dim + 5 + -(-num_ids // 8), "NaiveHash": dim * FP32_BYTES}
+    return {name: least for name, least in found.items() if name != technique}

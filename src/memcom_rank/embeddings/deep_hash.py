@@ -1,7 +1,7 @@
 """Embedding room (floor 1): deep hash embedding, DHE (arXiv 2010.10784): no table, a network makes the vectors.
 
-An id is k numbers, universal hashes ((a i + b) mod p) mod 10^6 scaled to [-1, 1], and a small network turns them into
-its vector:
+An id is k numbers, universal hashes (((a i + b) mod p) i + c) mod p mod 10^6 scaled to [-1, 1], and a small network
+turns them into its vector:
 
     x -> [linear, Mish, norm] x L -> linear            4 (k h + h + (L - 1) (h^2 + h) + h e + e) bytes
 
@@ -71,8 +71,7 @@ class DeepHash(LookupEmbedding):
             bytes_of,
             min(limit, max(self.full_bytes, bytes_of(1))),  # a network larger than the full table is idle
             at_most=num_ids * dim,
-            full_bytes=self.full_bytes,
-            smaller={"NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
         )
         layers: list[nn.Module] = []
         for before, after in pairwise(widths(self.num_units)[:-1]):

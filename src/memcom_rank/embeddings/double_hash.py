@@ -48,8 +48,7 @@ class DoubleHash(RowPair):
             lambda rows: 2 * rows * row_bytes,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller={"NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
         )
         self._start_tables(self.num_rows, self.num_rows)
         self._hashes = hash_constants(0), hash_constants(1)

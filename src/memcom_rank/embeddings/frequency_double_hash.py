@@ -55,8 +55,8 @@ class FrequencyDoubleHash(RowSum):
             lambda size: (2 + size) * row_bytes,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 2,  # as many rows as the full table
-            full_bytes=self.full_bytes,
-            smaller={"DoubleHash": 2 * row_bytes, "NaiveHash": row_bytes},
+            table=(num_ids, dim),
+            smaller={"DoubleHash": 2 * row_bytes},
         )
         self.num_hashed = min(max(round((1 - own_share) * self.num_rows / 2), 1), (self.num_rows - 1) // 2)
         self.num_own = self.num_rows - 2 * self.num_hashed

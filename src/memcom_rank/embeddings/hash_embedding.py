@@ -56,8 +56,8 @@ class HashEmbedding(RowSum):
             lambda rows: rows * row_bytes + weight_bytes,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller={"MEmCom with bias: false": row_bytes + num_ids * FP32_BYTES, "FeatureHash": row_bytes},
+            table=(num_ids, dim),
+            smaller={"MEmCom with bias: false": row_bytes + num_ids * FP32_BYTES},
         )
         self.rows = Rows(self.num_rows, dim)
         self.weights = nn.ModuleList(Scalars(num_ids, num_hashes**-0.5) for _ in range(num_hashes))

@@ -57,8 +57,7 @@ class LearnedHash(CompressedEmbedding):
             lambda rows: rows * dim * FP32_BYTES + IdMap.bytes_of(num_ids, rows),
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller={"NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
         )
         self.rows = Rows(self.num_rows, dim)
         self.row_of = IdMap(num_ids, self.num_rows)

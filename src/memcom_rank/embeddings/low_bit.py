@@ -6,7 +6,6 @@ does not fit, the vectors are narrower and the rest is 0.
 
 from typing import final
 
-from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.low_bit_rows import LowBitRows
 from memcom_rank.embeddings.own_rows import OwnRows
@@ -45,10 +44,7 @@ class LowBit(OwnRows):
             lambda width: LowBitRows.bytes_of(num_ids, width, bits),
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=dim,
-            full_bytes=self.full_bytes,
-            smaller={
-                **({"LowBit with bits: 1": LowBitRows.bytes_of(num_ids, 1, 1)} if bits > 1 else {}),
-                "NaiveHash": dim * FP32_BYTES,
-            },
+            table=(num_ids, dim),
+            smaller={"LowBit with bits: 1": LowBitRows.bytes_of(num_ids, 1, 1)} if bits > 1 else {},
         )
         self.table = LowBitRows(num_ids, width, bits)

@@ -39,8 +39,8 @@ class LowRank(CompressedEmbedding):
             lambda rank: rank * (num_ids * FP32_BYTES + row_bytes),
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=min(dim, num_ids - 1),
-            full_bytes=self.full_bytes,
-            smaller={"Truncated": row_bytes, "NaiveHash": row_bytes},
+            table=(num_ids, dim),
+            smaller={"Truncated": row_bytes},
         )
         self.factors = Rows(num_ids, self.rank)
         self.rows = Rows(self.rank, dim)

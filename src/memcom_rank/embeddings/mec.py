@@ -64,11 +64,8 @@ class Mec(CompressedEmbedding):
             lambda words: words * dim * FP32_BYTES + IdMap.bytes_of(num_ids, words, num_codebooks),
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller={
-                "Mec with num_codebooks: 1": dim * FP32_BYTES + IdMap.bytes_of(num_ids, 1),
-                "NaiveHash": dim * FP32_BYTES,
-            },
+            table=(num_ids, dim),
+            smaller={"Mec with num_codebooks: 1": dim * FP32_BYTES + IdMap.bytes_of(num_ids, 1)},
         )
         # codeword k of codebook s is row s K + k
         self.words = Rows(self.num_codewords * num_codebooks, dim // num_codebooks, norm=num_codebooks**-0.5)

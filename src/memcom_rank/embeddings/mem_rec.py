@@ -73,8 +73,7 @@ class MemRec(CompressedEmbedding):
             lambda rows: (rows * dim + num_scales(rows)) * FP32_BYTES,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller={"NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
         )
         # the first hash of rows and of scalars is the modulo, so that none is idle
         numbers = range(1, num_hashes + num_scale_hashes - 1)

@@ -56,16 +56,13 @@ class MEmCom(SharedRowEmbedding):
         super().__init__(num_ids, dim)
         scalar_bytes = num_ids * FP32_BYTES
         row_bytes = dim * FP32_BYTES
-        smaller = {"NaiveHash": row_bytes}
-        if bias:
-            smaller = {"MEmCom with bias: false": scalar_bytes + row_bytes, **smaller}
         self.num_rows = largest_size(
             f"MEmCom with bias: {str(bias).lower()}",
             lambda rows: rows * row_bytes + (1 + bias) * scalar_bytes,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller=smaller,
+            table=(num_ids, dim),
+            smaller={"MEmCom with bias: false": scalar_bytes + row_bytes} if bias else {},
         )
         self.rows = Rows(self.num_rows, dim)
         self.scale = Scalars(num_ids)

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
-from memcom_rank.embeddings.base import FP32_BYTES
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.low_bit_rows import LowBitRows
 from memcom_rank.embeddings.merging_rows import MergingRows
@@ -93,8 +92,7 @@ class MergeRare(OwnRows):
                 bytes_of_size,
                 limit,
                 at_most=at_most,
-                full_bytes=self.full_bytes,
-                smaller={"NaiveHash": dim * FP32_BYTES},
+                table=(num_ids, dim),
             )
 
         # no more shared rows than rare ids

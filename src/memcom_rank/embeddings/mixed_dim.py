@@ -78,8 +78,8 @@ class MixedDim(CompressedEmbedding):
             lambda size: sum(map(block_bytes, widths(size), sizes)),
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=_FINENESS * dim,
-            full_bytes=self.full_bytes,
-            smaller={"Truncated": dim * FP32_BYTES, "NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
+            smaller={"Truncated": dim * FP32_BYTES},
         )
         self.widths = [w if w * (n + dim) < n * dim else dim for w, n in zip(widths(size), sizes, strict=True)]
         shapes = list(zip(sizes, self.widths, strict=True))

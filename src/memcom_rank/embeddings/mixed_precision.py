@@ -54,8 +54,8 @@ class MixedPrecision(OwnRows):
             bytes_of,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 2,
-            full_bytes=self.full_bytes,
-            smaller={"MixedPrecision with bits: 1": bytes_of(1, 1), "NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
+            smaller={"MixedPrecision with bits: 1": bytes_of(1, 1)},
         )
         exact = Rows(self.num_rows, dim)
         self.table = StackedRows([exact, LowBitRows(num_ids - 1 - self.num_rows, dim, bits, stochastic=True)])

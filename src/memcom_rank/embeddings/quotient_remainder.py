@@ -50,13 +50,18 @@ class QuotientRemainder(RowPair):
         count = num_ids - 1
         row_bytes = self.row_width * FP32_BYTES
         below = isqrt(count - 1)  # the root, rounded up, less 1: sizes count from there
+
+        def rows_of(size: int) -> int:
+            return -(-count // (below + size)) + below + size
+
+        halves = {"QuotientRemainder with combine: concat": rows_of(1) * dim // 2 * FP32_BYTES}
         self.num_rows = below + largest_size(
             f"QuotientRemainder with combine: {combine}",
-            lambda size: (-(-count // (below + size)) + below + size) * row_bytes,
+            lambda size: rows_of(size) * row_bytes,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=count - below,
-            full_bytes=self.full_bytes,
-            smaller={"DoubleHash": 2 * dim * FP32_BYTES, "NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
+            smaller=halves if combine != "concat" and dim % 2 == 0 else {},
         )
         self._start_tables(-(-count // self.num_rows), self.num_rows)
 

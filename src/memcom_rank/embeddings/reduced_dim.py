@@ -39,8 +39,8 @@ class ReducedDim(OwnRows):
             lambda width: width * num_ids * FP32_BYTES,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=dim,
-            full_bytes=self.full_bytes,
-            smaller={"Truncated": dim * FP32_BYTES, "NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
+            smaller={"Truncated": dim * FP32_BYTES},
         )
         self.table = Rows(num_ids, self.width)
         with torch.no_grad():

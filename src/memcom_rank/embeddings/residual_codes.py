@@ -14,7 +14,7 @@ from torch import Tensor
 
 from memcom_rank.contract.errors import ConfigError
 from memcom_rank.embeddings.bag import scores_of_bags
-from memcom_rank.embeddings.base import FP32_BYTES, CompressedEmbedding
+from memcom_rank.embeddings.base import CompressedEmbedding
 from memcom_rank.embeddings.budget import largest_size, limit_bytes
 from memcom_rank.embeddings.clustering import game_factors, kmeans
 from memcom_rank.embeddings.id_map import IdMap
@@ -70,8 +70,8 @@ class ResidualCodes(CompressedEmbedding):
             bytes_of,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller={"ResidualCodes with num_codes: 1": bytes_of(1, 1), "NaiveHash": dim * FP32_BYTES},
+            table=(num_ids, dim),
+            smaller={"ResidualCodes with num_codes: 1": bytes_of(1, 1)},
         )
         # a sum of S rows has norm about 1
         self.codebooks = LowBitRows(num_codes * self.num_rows, dim, bits, norm=num_codes**-0.5)

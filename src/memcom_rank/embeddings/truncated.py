@@ -41,8 +41,7 @@ class Truncated(RowSum):
             lambda rows: rows * dim * FP32_BYTES,
             limit_bytes(num_ids, dim, target_ratio=target_ratio, budget_bytes=budget_bytes),
             at_most=num_ids - 1,
-            full_bytes=self.full_bytes,
-            smaller={},
+            table=(num_ids, dim),
         )
         self.rows = Rows(self.num_rows, dim)
 
