@@ -23,7 +23,7 @@ from memcom_rank.embeddings import (
 from memcom_rank.models import LogSumExpMatch
 from memcom_rank.tasks import Classifier, PaperClassifier, RankNet
 from tests.data.tiny import labelled_clusters
-from tests.tasks.small import NO_SAMPLES, StopAfter, data, fitted, task, trainer, weights
+from tests.tasks.small import NO_SAMPLES, data, fitted, task, trainer, weights
 
 
 @pytest.mark.parametrize("kind", [RankNet, Classifier, PaperClassifier])
@@ -111,39 +111,6 @@ def test_the_learning_rate_falls_to_the_last_step_with_accumulated_batches_too(f
 
     fitted(folder, max_epochs=3, limit_train_batches=3, accumulate_grad_batches=2, callbacks=[Watch()])
     assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)])
-
-
-MERGING = partial(MergeRare, shared_share=0.4, target_ratio=6)
-
-
-@pytest.mark.parametrize(
-    ("embedding", "epochs"),
-    [
-        (Full, 3),  # the best, and two without a better one
-        (partial(MERGING, merge_at=0.0), 3),  # the first is validated when it has merged, and so are two after it
-        (partial(MERGING, merge_at=0.1), 4),  # after 2 of 20
-        (partial(MERGING, merge_at=0.15), 5),
-        (partial(MERGING, merge_at=0.9), 5),  # when patience ends
-    ],
-)
-@pytest.mark.parametrize("stopped_after", [None, 1, 2])
-def test_patience_counts_from_when_rows_have_merged_which_is_when_it_ends_at_the_latest(
-    folder, tmp_path, embedding, epochs, stopped_after
-):
-    def fit(file=None, *others):
-        stop = EarlyStopping("val/mrr", mode="max", patience=2, check_on_train_epoch_end=False)
-        made = trainer(max_epochs=20, callbacks=[stop, *others])
-        model = task(embedding=embedding, learning_rate=0.0)  # nothing gets better
-        made.fit(model, data(folder), ckpt_path=file, weights_only=True)
-        return made
-
-    file = None
-    if stopped_after is not None:
-        fit(None, StopAfter(stopped_after)).save_checkpoint(file := tmp_path / "a.ckpt")
-    made = fit(file)
-    assert made.current_epoch == epochs
-    if embedding is not Full:
-        assert made.lightning_module.scorer.embedding.table.parts()[1].merged
 
 
 class Each(Callback):

@@ -67,7 +67,6 @@ class Task(LightningModule, abc.ABC):
         self.remove_ignored_hparams([name for name, value in self.hparams.items() if callable(value)])
         self.learning_rate, self.top_k = learning_rate, top_k
         self._heard_at = 0  # the step after which the embedding last heard how far training has come
-        self._settled_for = math.inf  # validations since the embedding changed its form
 
     @property
     @abc.abstractmethod
@@ -135,17 +134,6 @@ class Task(LightningModule, abc.ABC):
             self._advance()
         self._share_buffers()
 
-    def on_validation_end(self) -> None:
-        """Let patience count from the embedding's last change of form; where it runs out before, that comes now."""
-        if self.trainer.state.fn != "fit" or self.trainer.sanity_checking:
-            return
-        for stop in self.trainer.early_stopping_callbacks:
-            if stop.wait_count >= stop.patience > self._settled_for:
-                self._advance(1.0)
-                stop.wait_count = int(self._settled_for)
-                self.trainer.should_stop = False
-        self._settled_for += 1
-
     def on_train_start(self) -> None:
         """Let the embedding hear what it had not when the checkpoint was written, right after an epoch's last step."""
         if self._heard_at != self.trainer.global_step and self.trainer.global_step % self._steps_an_epoch() == 0:
@@ -156,12 +144,9 @@ class Task(LightningModule, abc.ABC):
         if self._heard_at != self.trainer.global_step:
             self._advance()
 
-    def _advance(self, progress: float | None = None) -> None:
+    def _advance(self) -> None:
         self._heard_at = self.trainer.global_step
-        done = min(self.trainer.global_step / self._steps(), 1.0) if progress is None else progress
-        changed = self.scorer.embedding.advance(done)
-        if changed:
-            self._settled_for = 0
+        changed = self.scorer.embedding.advance(min(self.trainer.global_step / self._steps(), 1.0))
         if changed and self.trainer.world_size > 1:  # every rank did the same up to rounding; from now on to the bit
             for parameter in self.scorer.embedding.parameters():
                 parameter.data.copy_(self.trainer.strategy.broadcast(parameter.data))
@@ -174,7 +159,7 @@ class Task(LightningModule, abc.ABC):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write into the checkpoint which dataset its ids belong to, and what the embedding has heard."""
         checkpoint["dataset_digest"] = self._dataset_digest()
-        checkpoint["heard_at"], checkpoint["settled_for"] = self._heard_at, self._settled_for
+        checkpoint["heard_at"] = self._heard_at
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse weights whose ids belong to another dataset, and those of another model."""
@@ -191,7 +176,6 @@ class Task(LightningModule, abc.ABC):
             trained_state, state = ({name: tensors[name] for name in common} for tensors in (trained_state, state))
         check_form(checkpoint.get("hyper_parameters", {}), self.hparams, trained_state, state)
         self._heard_at = checkpoint.get("heard_at", checkpoint.get("global_step", 0))
-        self._settled_for = checkpoint.get("settled_for", math.inf)
 
     def _check_monitors(self) -> None:
         """Refuse callbacks that wait for a validation metric which never comes: another recipe's, or another cutoff."""
