@@ -15,16 +15,20 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, embedding_bag
 
 from memcom_rank import embeddings
-from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, NaiveHash
+from memcom_rank.embeddings import CompressedEmbedding, Full, MEmCom, MergeRare, NaiveHash
+from memcom_rank.embeddings.quantise import rounded
+from memcom_rank.embeddings.stacked_rows import StackedRows
 
 Step = Callable[[], None]
 RATE, EPSILON = 1e-3, 1e-10
+TILE = 2048  # rows that stay in a core's cache
 
 
 def zipf_ids(num_ids: int, batch: int, length: int) -> Tensor:
@@ -71,28 +75,70 @@ def full_bag(p: Problem) -> Step:
     )
 
 
-def used_rows(ids_BL: Tensor, weights_BL: Tensor, grad_BD: Tensor) -> tuple[Tensor, Tensor]:
-    """The ids in a batch [U] and the gradient of each one's row [U, D], summed by the bag kernel after a sort."""
-    sorted_N, places_N = ids_BL.reshape(-1).int().sort()
-    used_U, counts_U = torch.unique_consecutive(sorted_N, return_counts=True)
-    bags_N, starts_U = places_N // ids_BL.shape[1], counts_U.cumsum(0) - counts_U
-    weights_N = weights_BL.reshape(-1)[places_N]
-    return used_U.long(), embedding_bag(bags_N, grad_BD, starts_U, mode="sum", per_sample_weights=weights_N)
+class Used:
+    """The ids in a batch [U] and where each is, found by a sort."""
+
+    def __init__(self, ids_BL: Tensor) -> None:
+        self.ids_BL = ids_BL
+        sorted_N, self.places_N = ids_BL.reshape(-1).int().sort()
+        used_U, self.counts_U = torch.unique_consecutive(sorted_N, return_counts=True)
+        self.ids_U = used_U.long()
+
+    def pool(self, rows_UD: Tensor, weights_BL: Tensor) -> Tensor:
+        """The weighted sum of the used rows, for each history."""
+        which_N = torch.empty_like(self.places_N)
+        which_N[self.places_N] = torch.arange(len(self.ids_U)).repeat_interleave(self.counts_U)
+        which_BL = which_N.view_as(self.ids_BL)
+        return embedding_bag(which_BL, rows_UD, mode="sum", per_sample_weights=weights_BL)
+
+    def gradient(self, weights_BL: Tensor, grad_BD: Tensor) -> Tensor:
+        """The gradient of each used row [U, D], summed by the bag kernel."""
+        bags_N, starts_U = self.places_N // self.ids_BL.shape[1], self.counts_U.cumsum(0) - self.counts_U
+        weights_N = weights_BL.reshape(-1)[self.places_N]
+        return embedding_bag(bags_N, grad_BD, starts_U, mode="sum", per_sample_weights=weights_N)
+
+
+class RowwiseAdagrad:
+    """One state per row of a table, and steps of the used rows alone."""
+
+    def __init__(self, table_VD: Tensor) -> None:
+        self.table_VD, self.squares_V = table_VD, torch.zeros(len(table_VD))
+
+    def step(self, used_U: Tensor, grad_UD: Tensor) -> None:
+        squares_U = self.squares_V.index_select(0, used_U)
+        squares_U += torch.linalg.vector_norm(grad_UD, dim=1).square() / grad_UD.shape[1]
+        self.squares_V.index_copy_(0, used_U, squares_U)
+        grad_UD.mul_((-RATE * (squares_U + EPSILON).rsqrt()).unsqueeze(1))
+        self.table_VD.index_add_(0, used_U, grad_UD)
 
 
 def full_rowwise(p: Problem) -> Step:
     """The best formulation known: gradients of the used rows only, and one Adagrad state per row."""
-    table_VD = Full(p.num_ids, p.dim).table().detach()
-    squares_V = torch.zeros(p.num_ids)
+    optimizer = RowwiseAdagrad(Full(p.num_ids, p.dim).table().detach())
 
     def run() -> None:
-        embedding_bag(p.ids_BL, table_VD, mode="sum", per_sample_weights=p.weights_BL)
-        used_U, grad_UD = used_rows(p.ids_BL, p.weights_BL, p.grad_BD)
-        squares_U = squares_V.index_select(0, used_U)
-        squares_U += torch.linalg.vector_norm(grad_UD, dim=1).square() / p.dim
-        squares_V.index_copy_(0, used_U, squares_U)
-        grad_UD.mul_((-RATE * (squares_U + EPSILON).rsqrt()).unsqueeze(1))
-        table_VD.index_add_(0, used_U, grad_UD)
+        embedding_bag(p.ids_BL, optimizer.table_VD, mode="sum", per_sample_weights=p.weights_BL)
+        used = Used(p.ids_BL)
+        optimizer.step(used.ids_U, used.gradient(p.weights_BL, p.grad_BD))
+
+    return run
+
+
+def merge_rare_rowwise(p: Problem) -> Step:
+    """MergeRare with that optimizer, before its rows merge: popular rows are rounded where used, rare ones stay."""
+    technique = MergeRare(p.num_ids, p.dim, target_ratio=p.ratio)
+    popular, rare = cast(StackedRows, technique.table).parts()
+    latent_VD = torch.cat([torch.zeros(1, p.dim), popular.rows_MW.detach(), rare.rows_MW.detach()[: rare.num_rows]])
+    optimizer = RowwiseAdagrad(latent_VD)
+
+    def run() -> None:
+        used = Used(p.ids_BL)
+        rows_UD = optimizer.table_VD.index_select(0, used.ids_U)
+        num_popular = int((used.ids_U <= popular.num_rows).sum())  # ids in order: popular ones come first
+        for rows_TD in rows_UD[:num_popular].split(TILE):
+            rows_TD.copy_(rounded(rows_TD, popular.bits))
+        used.pool(rows_UD, p.weights_BL)
+        optimizer.step(used.ids_U, used.gradient(p.weights_BL, p.grad_BD))
 
     return run
 
@@ -119,10 +165,12 @@ def memcom_torch_bag(p: Problem) -> Step:
     return p.step(pool, list(technique.parameters()), fused=True)
 
 
+MERGE_RARE_BEST = "MergeRare: own sums of used rows, rounded, row-wise Adagrad"
 FULL_BEST, MEMCOM_NAIVE = "full: own sums of used rows, row-wise Adagrad", "MEmCom: gather * gather, mean, Adam"
 FORMULATIONS: dict[str, Callable[[Problem], Step]] = {
     "full: nn.Embedding, mean, Adam": full_naive,
     "full: torch embedding_bag, fused Adam": full_bag,
+    MERGE_RARE_BEST: merge_rare_rowwise,
     "full: ours (Full), fused Adam": lambda p: p.ours(Full(p.num_ids, p.dim)),
     FULL_BEST: full_rowwise,
     MEMCOM_NAIVE: memcom_naive,

@@ -48,6 +48,17 @@ def test_the_step_is_the_best_for_normal_values(bits):
 
 
 @BITS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rounding_gives_what_the_stored_codes_say_to_the_bit(bits, dtype):
+    latent_ND = (3 * torch.randn(50, 20)).to(dtype)
+    latent_ND[0] = 0
+    latent_ND[1, 0] = 1e30
+    for noise, step in ((None, None), (torch.rand(50, 20) - 0.5, None), (None, torch.full((1,), 0.3).half())):
+        stored_ND = dequantise(*quantise(latent_ND.float(), bits, noise, step=step), bits).to(dtype)
+        assert torch.equal(rounded(latent_ND, bits, noise, step=step), latent_ND + (stored_ND - latent_ND))
+
+
+@BITS
 def test_gradients_pass_straight_through(bits):
     latent_ND = torch.randn(3, 8, requires_grad=True)
     weights_ND = torch.randn(3, 8)

@@ -9,9 +9,17 @@ from memcom_rank.embeddings import Full
 def test_the_best_full_formulation_sums_the_same_gradient():
     full, ids_BL, weights_BL, grad_BD = Full(20, 3), torch.randint(2, 20, (4, 6)), torch.rand(4, 6), torch.randn(4, 3)
     (full.table()[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1).backward(grad_BD)
-    used_U, grad_UD = embedding_step.used_rows(ids_BL, weights_BL, grad_BD)
-    assert used_U.tolist() == sorted(set(ids_BL.flatten().tolist()))
-    torch.testing.assert_close(torch.zeros(20, 3).index_copy(0, used_U, grad_UD), full.table().grad)
+    used = embedding_step.Used(ids_BL)
+    assert used.ids_U.tolist() == sorted(set(ids_BL.flatten().tolist()))
+    grad_VD = torch.zeros(20, 3).index_copy(0, used.ids_U, used.gradient(weights_BL, grad_BD))
+    torch.testing.assert_close(grad_VD, full.table().grad)
+
+
+def test_the_used_rows_pool_as_the_table_does():
+    table_VD, ids_BL, weights_BL = torch.randn(20, 3), torch.randint(2, 20, (4, 6)), torch.rand(4, 6)
+    used = embedding_step.Used(ids_BL)
+    wanted_BD = (table_VD[ids_BL] * weights_BL.unsqueeze(-1)).sum(dim=1)
+    torch.testing.assert_close(used.pool(table_VD[used.ids_U], weights_BL), wanted_BD)
 
 
 def test_every_formulation_runs_and_gets_a_line(monkeypatch, capsys):
