@@ -15,7 +15,7 @@ def test_shared_rows_get_their_share_and_popular_games_the_rest(ratio):
 
 @pytest.mark.parametrize(("num_ids", "dim", "ratio"), [(40983, 64, 128), (40983, 64, 256), (200001, 32, 256)])
 def test_a_shared_row_that_would_cost_each_rare_id_a_bit_leaves_nothing_unused(num_ids, dim, ratio):
-    made = MergeRare(num_ids, dim, target_ratio=ratio)
+    made = MergeRare(num_ids, dim, shared_share=0.1, target_ratio=ratio)
     assert made.sizes[1].bit_count() == 1  # the last number of its bits
     assert 0.998 * made.full_bytes / ratio < made.num_bytes <= made.full_bytes / ratio
 
@@ -54,9 +54,10 @@ def test_a_game_counts_as_often_as_it_was_trained_on():
     assert len(made.mass_N) == 61 - popular
 
 
-@pytest.mark.parametrize(("dim", "bits"), [(256, 2), (128, 2), (127, 4), (64, 4)])
-def test_values_of_narrow_rows_get_more_bits(dim, bits):
-    made, chosen = (MergeRare(5000, dim, target_ratio=32, **knobs) for knobs in ({}, {"bits": bits}))
+@pytest.mark.parametrize(("dim", "bits", "share"), [(256, 2, 0.1), (128, 2, 0.1), (127, 4, 0.5), (64, 4, 0.5)])
+def test_narrow_rows_get_more_bits_and_more_of_them_are_shared(dim, bits, share):
+    knobs = {"bits": bits, "shared_share": share}
+    made, chosen = (MergeRare(5000, dim, target_ratio=32, **given) for given in ({}, knobs))
     assert made.sizes == chosen.sizes
     assert made.table.tables[0].bits == bits
 

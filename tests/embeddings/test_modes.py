@@ -24,6 +24,7 @@ def test_export_matches_eager(embedding, side):
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile warns at itself
 @pytest.mark.parametrize(
     ("side", "backend"),

@@ -23,6 +23,7 @@ formats = pytest.importorskip("memcom_rank.export.coreml_format", reason="make t
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.no_cover,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # coremltools leaves a folder behind
     pytest.mark.filterwarnings("ignore::UserWarning:coremltools"),
 ]

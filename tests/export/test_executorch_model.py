@@ -17,7 +17,7 @@ from tests.embeddings.techniques import TECHNIQUES
 from tests.export.cover import COVER
 from tests.export.rankers import DIM, NUM_IDS, check_equal, histories, ranker
 
-pytestmark = pytest.mark.slow  # a trace takes seconds
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # a trace takes seconds
 
 
 def check(embedding, bits, match=None):

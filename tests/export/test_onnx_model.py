@@ -14,7 +14,7 @@ from memcom_rank.models import MixtureMatch, PoolMatch
 from tests.embeddings.techniques import TECHNIQUES
 from tests.export.rankers import DIM, NUM_IDS, check_equal, histories, ranker, session
 
-pytestmark = pytest.mark.slow  # a trace takes seconds
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]  # a trace takes seconds
 SMALL = 128  # bytes: constants of shapes and hashes
 
 

@@ -27,6 +27,11 @@ _WIDE = 128  # values: narrower rows have more to lose from few bits
 _MASS = 0.75  # a game counts as often as it was trained on, to this power
 
 
+def best_share(dim: int) -> float:
+    """Return the share of the bytes for shared rows that lost least at this width (docs/merge_rare.md): 0.1, or 0.5."""
+    return 0.1 if dim >= _WIDE else 0.5
+
+
 def fewest_bits(dim: int) -> int:
     """Return the bits a value of rows of this width that are worth their loss (docs/merge_rare.md): 2, or 4."""
     return 2 if dim >= _WIDE else 4
@@ -43,7 +48,7 @@ class MergeRare(OwnRows):
         num_ids: size of the vocabulary.
         dim: width of a vector.
         bits: 1, 2, 3, 4 or 8 per value of the popular ids; None takes `fewest_bits(dim)`.
-        shared_share: of the bytes, for shared rows; above 0 and below 1.
+        shared_share: of the bytes, for shared rows; above 0 and below 1. None takes `best_share(dim)`.
         merge_at: share of the training's steps after which rare rows merge, at the next validation or end of an epoch;
             from 0 to 1.
         target_ratio: bytes of the full table / bytes; exactly one of the two size knobs.
@@ -60,12 +65,13 @@ class MergeRare(OwnRows):
         dim: int,
         *,
         bits: int | None = None,
-        shared_share: float = 0.1,
+        shared_share: float | None = None,
         merge_at: float = 0.5,
         target_ratio: float | None = None,
         budget_bytes: int | str | None = None,
     ) -> None:
         super().__init__(num_ids, dim)
+        shared_share = best_share(dim) if shared_share is None else shared_share
         if not (0 < shared_share < 1 and 0 <= merge_at <= 1):
             raise ConfigError(
                 f"shared_share is {shared_share} and merge_at is {merge_at}",
